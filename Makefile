@@ -1,0 +1,60 @@
+# `make` alone explains the targets. Everything lives in .venv; a second run of any target is quick.
+
+PYTHON ?= python3
+CARTSCOPE = .venv/bin/cartscope
+INSTALL = .venv/bin/pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo native test check format lock signals clean
+.DEFAULT_GOAL := help
+
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/run ## Run the whole chain in one process, with shoppers, until Ctrl-C (DURATION=30 stops it by itself)
+	$(CARTSCOPE) demo $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE))
+
+native: .venv/run ## Run it on real Redis, RabbitMQ and Prometheus as local processes (DURATION=30 stops it by itself)
+	$(CARTSCOPE) native $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE))
+
+test: .venv/dev ## Run all tests; installs the servers they need where it may (TESTS=tests/test_cart.py runs some)
+	@tests/install-servers
+	.venv/bin/pytest $(TESTS)
+
+check: .venv/dev ## Lint, types, and whether generated files are up to date
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/python -m cart_observability.signals --check docs/signals.md
+
+format: .venv/dev ## Format the code
+	.venv/bin/ruff check --fix --quiet || true
+	.venv/bin/ruff format
+
+signals: .venv/dev ## Write docs/signals.md from observability/signals.yaml
+	.venv/bin/python -m cart_observability.signals docs/signals.md
+
+lock: ## Write the lock files anew from pyproject.toml (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate pyproject.toml --group build -o requirements/run.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate pyproject.toml --group dev -o requirements/dev.lock
+
+clean: ## Remove the virtual environment and everything that tools left behind
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Cartscope needs Python 3.11 or later; $(PYTHON) is not: name one with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv || \
+	  { echo "$(PYTHON) cannot make virtual environments: on Debian or Ubuntu, apt-get install python3-venv"; exit 1; }
+
+.venv/run: requirements/run.lock pyproject.toml | .venv/bin/pip
+	$(INSTALL) --require-hashes -r requirements/run.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements/dev.lock pyproject.toml | .venv/bin/pip
+	$(INSTALL) --require-hashes -r requirements/dev.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch .venv/run $@
