@@ -23,7 +23,7 @@ from cart_platform.cart import (
     RemoveItem,
 )
 
-PRODUCTS = st.sampled_from(["milk", "rolls/buns", "soda", "a"])
+PRODUCTS = st.sampled_from(["milk", "rolls/buns", "flower_(seeds)", "a"])
 QUANTITIES = st.integers(-1, 12) | st.sampled_from([10_000, 10_001])
 COMMANDS = st.one_of(
     st.builds(AddItem, st.just("c"), PRODUCTS, QUANTITIES),
@@ -101,6 +101,7 @@ def test_what_each_command_brings_about(command: Command, event: CartEvent) -> N
         (Cart("c"), AddItem("c", "x" * 65, 1), "invalid_identifier"),
         (Cart("c"), AddItem("c", "white milk", 1), "invalid_identifier"),
         (Cart("c"), AddItem("c", "milk\n", 1), "invalid_identifier"),
+        (Cart("a(b)"), AddItem("a(b)", "milk", 1), "invalid_identifier"),
         (Cart(""), AddItem("", "milk", 1), "invalid_identifier"),
         (Cart("c"), AddItem("c", "milk", 0), "invalid_quantity"),
         (Cart("c"), AddItem("c", "milk", 10_001), "invalid_quantity"),

@@ -21,7 +21,12 @@ MAXIMUM_PRODUCTS = 1_000
 PRODUCT_POPULARITY = "product_popularity"
 """The projection that counts the units of each product ever put into carts."""
 
-_IDENTIFIER = re.compile(r"[A-Za-z0-9._\-/]{1,64}")
+IDENTIFIER_PATTERNS = {"cart": r"[A-Za-z0-9._/\-]{1,64}", "product": r"[A-Za-z0-9._/()\-]{1,64}"}
+"""What names a cart and what a product: product names of real catalogues have parentheses too."""
+
+IDENTIFIER_RULES = {"cart": "1 to 64 letters, digits or . _ - /", "product": "1 to 64 letters, digits or . _ - / ( )"}
+
+_IDENTIFIERS = {what: re.compile(pattern) for what, pattern in IDENTIFIER_PATTERNS.items()}
 
 
 class Refused(Exception):  # noqa: N818  a decision of the rules, not a malfunction
@@ -144,13 +149,13 @@ EVENT_OF_COMMAND: Mapping[type[Command], str] = {
 
 
 def check_identifier(text: str, what: str) -> None:
-    """Hold `text` against the limits of cart and product identifiers: 1 to 64 of ASCII letters, digits and `._-/`.
+    """Hold the name of a `cart` or a `product` against its pattern.
 
     Raises:
         Refused: with the reason `invalid_identifier`.
     """
-    if _IDENTIFIER.fullmatch(text) is None:
-        raise Refused("invalid_identifier", f"a {what} is named by 1 to 64 letters, digits or . _ - /")
+    if _IDENTIFIERS[what].fullmatch(text) is None:
+        raise Refused("invalid_identifier", f"a {what} is named by {IDENTIFIER_RULES[what]}")
 
 
 def check_quantity(quantity: int) -> None:
