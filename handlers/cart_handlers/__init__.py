@@ -1,0 +1,1 @@
+"""What reacts to events: the table of handlers, the handlers, the worker that runs them, dead letters."""

@@ -1,0 +1,100 @@
+"""The demo: the whole chain embedded in one process, on SQLite files and a Maildir in one folder."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import typer
+
+from cart_handlers.roles import worker
+from cart_observability.telemetry import Telemetry
+from cart_platform import roles
+from cart_platform.bootstrap import Parts, assemble
+from cart_platform.data_folder import DataFolder
+from cart_platform.driving import Chain, Run, drive
+from cart_platform.lifetime import Stop
+from cart_platform.live import Screen
+from cart_platform.native.running import RunningFile
+from cart_platform.observer import Observer, own
+from cart_platform.process import start_telemetry, started
+from cart_platform.settings import Settings, load_settings
+from cart_platform.whereabouts import remember
+
+
+async def demo(run: Run, folder: DataFolder, stop: Stop) -> int:
+    """Run the chain under a load until the load ends or the stop is wished; gives the exit code.
+
+    Raises:
+        CartscopeError: with one clear line, when it cannot run as asked.
+    """
+    os.environ.update(run.sampling())
+    run.load("http://127.0.0.1")  # what cannot be sent is said before anything starts
+    settings = embedded(folder)
+    telemetry = start_telemetry("cartscope-demo", settings, stdout=False)
+    try:
+        async with started(assemble(settings, telemetry), stop) as parts, chain(parts, folder) as running:
+            remember(folder.path)
+            with Screen(title="Cartscope demo", addresses=addresses(running.api, telemetry, folder)) as screen:
+                text, code = await drive(run, running, screen, stop)
+    finally:
+        telemetry.close()
+    typer.echo(text)
+    return code
+
+
+def embedded(folder: DataFolder) -> Settings:
+    """The settings of the environment, with everything that is kept in one folder."""
+    return load_settings().model_copy(
+        update={
+            "store_url": f"sqlite:///{folder.path / 'store.db'}",
+            "bus_url": f"sqlite:///{folder.path / 'bus.db'}",
+            "mail_url": f"maildir:///{folder.mail}",
+            "log_dir": folder.logs,
+        }
+    )
+
+
+@asynccontextmanager
+async def chain(parts: Parts, folder: DataFolder) -> AsyncIterator[Chain]:
+    """API, relay and a worker for each handler, as long as the block lasts."""
+    telemetry, stop = parts.telemetry, Stop()
+    async with roles.serving(parts, telemetry.named("cartscope-api")) as url, asyncio.TaskGroup() as group:
+        group.create_task(roles.relay(parts, telemetry.named("cartscope-relay"), stop))
+        for handler in parts.handlers:
+            role = telemetry.named(f"cartscope-worker-{handler.name}")
+            group.create_task(worker(parts, handler, role).run(stop, parts.settings.drain))
+        running = _running_file(parts, folder, url)
+        try:
+            yield Chain(url, Observer(parts.store, parts.handlers, {"demo": own(telemetry.registry)}))
+        finally:
+            stop.set()
+            running.write({})
+
+
+def _running_file(parts: Parts, folder: DataFolder, url: str) -> RunningFile:
+    names = ["api", "relay", *(f"worker-{handler.name}" for handler in parts.handlers)]
+    metrics = parts.telemetry.metrics_url or ""
+    running = RunningFile(
+        folder.path,
+        {
+            "api": url,
+            "store": parts.settings.store_url,
+            "bus": parts.settings.bus_url,
+            "metrics": dict.fromkeys(names, metrics),
+        },
+        {"logs": folder.logs, "mail": folder.mail},
+    )
+    running.write(dict.fromkeys(names, os.getpid()))
+    return running
+
+
+def addresses(api: str, telemetry: Telemetry, folder: DataFolder) -> list[tuple[str, str]]:
+    """What there is to look at, and where."""
+    return [
+        ("API", f"{api}/docs"),
+        ("metrics", telemetry.metrics_url or ""),
+        ("logs", str(folder.logs)),
+        ("e-mails", str(folder.mail)),
+        ("data", f"{folder.path}  (cartscope status, audit and dead-letters look there)"),
+    ]
