@@ -1,0 +1,123 @@
+"""Drives a running chain for a person: sends the load, shows what happens, waits for the last event, sums up."""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cart_platform.errors import Unavailable
+from cart_platform.lifetime import Stop
+from cart_platform.live import Screen, summary
+from cart_platform.loading import until_stopped
+from cart_platform.observer import Observer, View
+from cart_platform.shoppers import Load, Replay, Summary, parse_columns, run_load, run_replay
+
+SCRAPE_SECONDS = 1.0
+REPLAY_SAMPLING = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
+"""A replay runs as fast as it can: one trace in ten is kept, unless the environment says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a demo or native run is asked to do; rates per second, times in seconds."""
+
+    rate: float
+    duration: float | None
+    seed: int
+    replay: Path | None = None
+    layout: str = "baskets"
+    columns: str | None = None
+    as_json: bool = False
+
+    def load(self, url: str) -> Load | Replay:
+        """The load for the API at this URL.
+
+        Raises:
+            UsageError: when it cannot be as asked.
+        """
+        if self.replay is None:
+            return Load(url, self.rate, self.duration or math.inf, seed=self.seed)
+        names = parse_columns(self.columns) if self.columns else None
+        return Replay(url, self.replay, self.layout, names)
+
+    def sampling(self) -> Mapping[str, str]:
+        """The environment of the processes that says which traces are kept."""
+        return {} if self.replay is None or "OTEL_TRACES_SAMPLER" in os.environ else REPLAY_SAMPLING
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A running chain: where its API is, who observes it, and how often its processes had to be started again."""
+
+    api: str
+    observer: Observer
+    restarts: Callable[[], Mapping[str, int]] = dict
+
+
+async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str, int]:
+    """Send the load, wait until every event is handled, and give the summary to print and the exit code.
+
+    Stopped, it sends no more and waits for nothing. The exit code is 1 when commands were given up.
+
+    Raises:
+        CartscopeError: when the load cannot be sent as asked.
+    """
+    load = run.load(chain.api)
+    observer = chain.observer
+    before = await observer.view()
+    async with shown(observer, screen):
+        began = time.monotonic()
+        work = run_load(load) if isinstance(load, Load) else run_replay(load)
+        sent = await until_stopped(work, stop)
+        loaded = time.monotonic()
+        await _handled(observer, stop)
+        ended = time.monotonic()
+    await observer.scrape()
+    view = await observer.view()
+    view = replace(
+        view,
+        rejected=sent.rejected,
+        arrival_rate=(view.accepted - before.accepted) / max(loaded - began, 1e-9),
+        throughput=(view.finished - before.finished) / max(ended - began, 1e-9),
+    )
+    return _summary(run, chain, view, sent, ended - began), 1 if sent.failed else 0
+
+
+def _summary(run: Run, chain: Chain, view: View, sent: Summary, seconds: float) -> str:
+    if run.as_json:
+        return json.dumps({**view.as_dict(chain.restarts()), "load": sent.as_dict()})
+    return summary(view, seconds)
+
+
+async def _handled(observer: Observer, stop: Stop) -> None:
+    while not stop.wished and not await observer.finished():
+        await stop.wait(0.1)
+
+
+@asynccontextmanager
+async def shown(observer: Observer, screen: Screen) -> AsyncIterator[None]:
+    """Scrape and show the chain as long as the block lasts."""
+    tasks = [
+        asyncio.create_task(observer.keep_scraping(SCRAPE_SECONDS)),
+        asyncio.create_task(_keep_showing(observer, screen)),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _keep_showing(observer: Observer, screen: Screen) -> None:
+    while True:
+        await asyncio.sleep(screen.seconds)
+        # While the store is away the screen stays as it is; the processes say why in their logs.
+        with contextlib.suppress(Unavailable):
+            screen.show(await observer.view())

@@ -1,0 +1,83 @@
+"""One process of the chain: telemetry, parts and signals round what it is there for."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from cart_observability.logs import capture_standard_logging
+from cart_observability.metrics import watch_event_loop
+from cart_observability.telemetry import Telemetry
+from cart_platform import lifetime
+from cart_platform.bootstrap import Parts, assemble
+from cart_platform.errors import CartscopeError
+from cart_platform.lifetime import Stop, patiently
+from cart_platform.settings import Settings, load_settings
+
+Role = Callable[[Parts, Telemetry, Stop], Awaitable[None]]
+"""What a process is there for: works on started parts, under its own telemetry, until stopped."""
+
+
+def run(service: str, role: Role) -> int:
+    """Run one role as this process, under the service name, until a signal ends it; gives the exit code.
+
+    Raises:
+        CartscopeError: with one clear line, when the settings, the store or the bus cannot be used.
+    """
+
+    async def main(stop: Stop) -> int:
+        settings = load_settings()
+        telemetry = start_telemetry(service, settings)
+        try:
+            async with started(assemble(settings, telemetry), stop) as parts:
+                await role(parts, telemetry, stop)
+        except CartscopeError:
+            raise
+        except Exception:
+            telemetry.log.exception("process failed", **{"event.action": "process.failed"})
+            return 1
+        else:
+            return 0
+        finally:
+            telemetry.close()
+
+    return lifetime.run(main)
+
+
+def start_telemetry(service: str, settings: Settings, *, stdout: bool = True) -> Telemetry:
+    """The telemetry of this process; raises CartscopeError when its port or its log folder cannot be used."""
+    try:
+        telemetry = Telemetry.start(
+            service,
+            log_folder=settings.log_dir,
+            stdout=stdout,
+            port=settings.telemetry_port,
+            address=settings.host,
+        )
+    except (RuntimeError, ValueError, OSError) as error:
+        raise CartscopeError(str(error)) from error
+    capture_standard_logging(telemetry)
+    return telemetry
+
+
+@asynccontextmanager
+async def started(parts: Parts, stop: Stop) -> AsyncIterator[Parts]:
+    """The parts, connected for as long as the block lasts.
+
+    Raises:
+        CartscopeError: with one clear line, when the store or the bus cannot be used; for servers that do not answer,
+            after the patience of the settings.
+    """
+    log = parts.telemetry.log
+    lag = asyncio.create_task(watch_event_loop(parts.telemetry.metrics))
+    try:
+        for start in (parts.store.start, parts.bus.start):
+            await patiently(start, stop, parts.settings.start_patience)
+        log.info("process started", **{"event.action": "process.started", "url.full": parts.telemetry.metrics_url})
+        yield parts
+    finally:
+        lag.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lag
+        await parts.close()
+        log.info("process stopped", **{"event.action": "process.stopped"})
