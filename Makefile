@@ -24,14 +24,15 @@ check: .venv/dev ## Lint, types, and whether generated files are up to date
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/python -m cart_observability.signals --check docs/signals.md
+	.venv/bin/python -m cart_observability.signals observability/signals.yaml | diff docs/signals.md - || \
+	  { echo "docs/signals.md is not what observability/signals.yaml says: run make signals"; exit 1; }
 
 format: .venv/dev ## Format the code
 	.venv/bin/ruff check --fix --quiet || true
 	.venv/bin/ruff format
 
 signals: .venv/dev ## Write docs/signals.md from observability/signals.yaml
-	.venv/bin/python -m cart_observability.signals docs/signals.md
+	.venv/bin/python -m cart_observability.signals observability/signals.yaml > docs/signals.md
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

@@ -3,8 +3,8 @@
     .venv/bin/python benchmarks/telemetry.py [--messages 50000] [--batch 100]
 
 Messages come in batches, each with the trace context of an upstream create span. The log goes to a file, spans go
-through the real queue and encoder to a collector that answers at once. CPU time of
-all threads, the writer's and the exporter's included; best of five rounds: the machine is shared.
+through the real queue and encoder to a collector that answers at once. CPU time of all threads, the writer's and the
+exporter's included; best of five rounds: the machine is shared.
 """
 
 import argparse

@@ -20,6 +20,7 @@ os.environ.setdefault("OTEL_TRACES_SAMPLER_ARG", "0.1")
 
 import msgspec
 import uvloop
+
 from cart_handlers.roles import choose, worker
 from cart_observability.messaging import Messaging
 from cart_observability.telemetry import Telemetry

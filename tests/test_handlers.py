@@ -137,6 +137,19 @@ async def test_unreadable_data_is_rejected(handler: Handle, data: dict[str, Any]
     assert rejected.value.reason == "invalid_data"
 
 
+async def test_an_amount_that_no_store_counts_exactly_is_refused() -> None:
+    """More than 2^53 cannot be added at once, up or down."""
+
+    async def add(_event: Event, unit: UnitOfWork) -> None:
+        for amount in (2**53, -(2**53)):
+            unit.add("count", "all", amount)
+        with pytest.raises(ValueError, match="too much"):
+            unit.add("count", "all", 2**53 + 1)
+
+    unit, _ = await handle(add, event_of(ItemAdded("c", 1, "milk", 1, 0, 1)))
+    assert len(unit.additions) == 2
+
+
 class Outbox:
     """A mailer that keeps what it is given."""
 

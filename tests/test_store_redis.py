@@ -15,8 +15,9 @@ from cart_platform.errors import CartscopeError, Unavailable, UsageError
 from cart_platform.events import Event
 from cart_platform.handler import Result
 from cart_platform.native.ports import free_ports
-from cart_platform.store import redis_client, redis_ranking
 from cart_platform.store.redis import RedisStore
+from cart_platform.store.redis import client as redis_client
+from cart_platform.store.redis import ranking as redis_ranking
 from support.redis_stores import add, ask, finished, logged, started, throwaway_redis
 from support.servers import RedisServer
 

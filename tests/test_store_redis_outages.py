@@ -12,8 +12,8 @@ import pytest
 from cart_platform.errors import Unavailable
 from cart_platform.events import Event
 from cart_platform.native.ports import free_ports
-from cart_platform.store import redis_client
 from cart_platform.store.redis import RedisStore
+from cart_platform.store.redis import client as redis_client
 from support.polling import eventually
 from support.redis_stores import DroppingProxy, add, answers_again, ask, finished, logged, started, throwaway_redis
 from support.servers import RedisServer

@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from cart_platform.cart import AddItem
 from cart_platform.errors import CartscopeError, Unavailable, UsageError
-from cart_platform.events import Event, new_id, now
+from cart_platform.events import Event
 from cart_platform.handler import UnitOfWork
-from cart_platform.store import Origin, sql_database
+from cart_platform.store import Origin
 from cart_platform.store.sql import SqlStore
+from cart_platform.store.sql import database as sql_database
 from support.polling import eventually
 
 
@@ -277,15 +278,3 @@ async def test_the_loop_goes_on_while_the_disk_works(store: SqlStore, file: Path
         assert not waiting.done()
         holder.execute("COMMIT")
         await waiting
-
-
-async def test_a_number_too_large_fails_its_own_commit(store: SqlStore) -> None:
-    """What no column can hold is an error of that commit, and the store works on."""
-    event = Event(new_id(), "/elsewhere", "cart.item_added", now(), None, "cart")
-    unit = UnitOfWork(event, "popularity", store.read)
-    unit.add("products", "milk", 2**70)
-    unit.finish(None)
-    with pytest.raises(OverflowError):
-        await store.commit("popularity", [unit])
-    [standing] = await store.begin("popularity", [event])
-    assert standing.result is None

@@ -46,6 +46,7 @@ def demo(
     from cart_platform.driving import Run
 
     run = Run(rate, duration, seed, replay, layout, columns, as_json)
+    run.check()
     with DataFolder(data_dir) as folder:
         raise typer.Exit(lifetime.run(lambda stop: demo.demo(run, folder, stop)))
 
@@ -69,13 +70,17 @@ def audit(
 
 @commands.command(rich_help_panel=PROCESSES)
 def worker(
-    handlers: Annotated[list[str], typer.Argument(metavar="HANDLER...", help="Names from the table of handlers.")],
+    handlers: Annotated[list[str], typer.Argument(metavar="HANDLER", help="Names from the table of handlers.")],
 ) -> None:
     """Handle events: run one or more handlers until stopped.
 
     SIGTERM or Ctrl-C finishes what is under way and gives back the rest; a second one stops at once.
     """
     from cart_handlers import roles
+    from cart_observability.telemetry import silent
     from cart_platform import process
+    from cart_platform.bootstrap import load_handlers
+    from cart_platform.settings import load_settings
 
+    roles.choose(load_handlers(load_settings(), silent()), handlers)  # a wrong name is said before anything starts
     raise typer.Exit(process.run("cartscope-worker-" + "-".join(handlers), roles.workers(handlers)))

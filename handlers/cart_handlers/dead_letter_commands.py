@@ -16,7 +16,7 @@ dead_letters = typer.Typer(help="Inspect, replay or delete events that were give
 Names = Annotated[list[str] | None, typer.Option("--handler", help="Only of this handler; may be given again.")]
 DataDir = Annotated[Path | None, typer.Option(help="Of the demo or native run to look at; else the latest.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="Ids of dead letters, or of their events.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="Ids of dead letters, or of their events.")]
 Every = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 

@@ -17,7 +17,7 @@ from cart_platform.lifetime import Stop
 from cart_platform.live import Screen
 from cart_platform.native.running import RunningFile
 from cart_platform.observer import Observer, own
-from cart_platform.process import start_telemetry, started
+from cart_platform.process import start_telemetry, started, ungrouped
 from cart_platform.settings import Settings, load_settings
 from cart_platform.whereabouts import remember
 
@@ -29,14 +29,14 @@ async def demo(run: Run, folder: DataFolder, stop: Stop) -> int:
         CartscopeError: with one clear line, when it cannot run as asked.
     """
     os.environ.update(run.sampling())
-    run.load("http://127.0.0.1")  # what cannot be sent is said before anything starts
     settings = embedded(folder)
     telemetry = start_telemetry("cartscope-demo", settings, stdout=False)
     try:
-        async with started(assemble(settings, telemetry), stop) as parts, chain(parts, folder) as running:
-            remember(folder.path)
-            with Screen(title="Cartscope demo", addresses=addresses(running.api, telemetry, folder)) as screen:
-                text, code = await drive(run, running, screen, stop)
+        with ungrouped():
+            async with started(assemble(settings, telemetry), stop) as parts, chain(parts, folder) as running:
+                remember(folder.path)
+                with Screen(title="Cartscope demo", addresses=addresses(running.api, telemetry, folder)) as screen:
+                    text, code = await drive(run, running, screen, stop)
     finally:
         telemetry.close()
     typer.echo(text)

@@ -56,7 +56,7 @@ class Settler:
         started = time.time_ns()
         await self._subscription.dead_letter(attempt.delivery, attempt.reason, attempt.failure)
         attempt.processing.settled("dead_letter", started, time.time_ns())
-        self._metrics.dead_lettered(self._handler.name, attempt.reason)
+        self._metrics.dead_lettered(self._handler.name, attempt.reason, span_context=attempt.processing.span_context)
 
     def _tell(self, attempt: Attempt) -> None:
         assert attempt.verdict is not None
@@ -75,5 +75,5 @@ class Settler:
             fields["error.message"] = attempt.failure.error
             fields["error.stack_trace"] = attempt.failure.traceback
         if attempt.reason:
-            fields["cartscope.reason"] = attempt.reason
+            fields["event.reason"] = attempt.reason
         return fields

@@ -68,6 +68,7 @@ def native(
     from cart_platform.native.run import run_native
 
     run = Run(rate, duration, seed, replay, layout, columns, as_json)
+    run.check()
     with DataFolder(data_dir) as folder:
         raise typer.Exit(lifetime.run(lambda stop: run_native(run, folder, stop)))
 
@@ -113,7 +114,8 @@ def shop(
         names = parse_columns(columns) if columns else None
         load: Load | Replay = Replay(url, replay, layout, names, wait=wait, concurrency=concurrency or 64)
     else:
-        load = Load(url, rate, duration or math.inf, profile, seed, wait=wait, concurrency=concurrency or 256)
+        seconds = math.inf if duration is None else duration
+        load = Load(url, rate, seconds, profile, seed, wait=wait, concurrency=concurrency or 256)
 
     async def main(stop: lifetime.Stop) -> int:
         summary = await loading.run(load, stop)

@@ -17,6 +17,7 @@ from cart_platform.live import Screen, summary
 from cart_platform.loading import until_stopped
 from cart_platform.observer import Observer, View
 from cart_platform.shoppers import Load, Replay, Summary, parse_columns, run_load, run_replay
+from cart_platform.shoppers.replay_file import ReplayFile
 
 SCRAPE_SECONDS = 1.0
 REPLAY_SAMPLING = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
@@ -42,9 +43,19 @@ class Run:
             UsageError: when it cannot be as asked.
         """
         if self.replay is None:
-            return Load(url, self.rate, self.duration or math.inf, seed=self.seed)
+            return Load(url, self.rate, math.inf if self.duration is None else self.duration, seed=self.seed)
         names = parse_columns(self.columns) if self.columns else None
         return Replay(url, self.replay, self.layout, names)
+
+    def check(self) -> None:
+        """Hold what is asked against what can be sent, before anything starts; a file is read to its end.
+
+        Raises:
+            UsageError: when it cannot be as asked.
+        """
+        load = self.load("http://127.0.0.1")
+        if isinstance(load, Replay):
+            ReplayFile(load.file, load.layout, load.columns).count()
 
     def sampling(self) -> Mapping[str, str]:
         """The environment of the processes that says which traces are kept."""

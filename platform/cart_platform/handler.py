@@ -9,6 +9,9 @@ import msgspec
 
 from cart_platform.events import Event, follow_up_id, now
 
+LARGEST_AMOUNT = 2**53
+"""Redis keeps the totals of projections as 64-bit floats, which are exact up to here (IEEE 754)."""
+
 DONE = "done"
 DEAD_LETTERED = "dead_lettered"
 
@@ -56,7 +59,12 @@ class UnitOfWork:
     result: Result | None = None
 
     def add(self, projection: str, key: str, amount: int) -> None:
-        """Add to the total that a projection keeps for a key."""
+        """Add to the total that a projection keeps for a key.
+
+        Raises ValueError beyond 2^53, up to which every store counts exactly.
+        """
+        if abs(amount) > LARGEST_AMOUNT:
+            raise ValueError(f"{amount} is too much to add to {projection}/{key} at once")
         self.additions.append((projection, key, amount))
 
     def emit(self, event_type: str, data: Any) -> Event:
@@ -67,7 +75,7 @@ class UnitOfWork:
             type=event_type,
             time=now(),
             data=data,
-            subject=self.event.subject,
+            subject=self.event.subject or self.event.id,
             traceparent=self.headers.get("traceparent"),
             tracestate=self.headers.get("tracestate"),
             causationid=self.event.id,

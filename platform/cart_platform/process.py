@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from cart_observability.logs import capture_standard_logging
 from cart_observability.metrics import watch_event_loop
@@ -29,8 +29,9 @@ def run(service: str, role: Role) -> int:
         settings = load_settings()
         telemetry = start_telemetry(service, settings)
         try:
-            async with started(assemble(settings, telemetry), stop) as parts:
-                await role(parts, telemetry, stop)
+            with ungrouped():
+                async with started(assemble(settings, telemetry), stop) as parts:
+                    await role(parts, telemetry, stop)
         except CartscopeError:
             raise
         except Exception:
@@ -42,6 +43,21 @@ def run(service: str, role: Role) -> int:
             telemetry.close()
 
     return lifetime.run(main)
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Raise the first CartscopeError of a group of tasks as itself: it has a line for a person, the group has none."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        expected, others = group.split(CartscopeError)
+        if expected is None or others is not None:
+            raise
+        error: BaseException = expected
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from group
 
 
 def start_telemetry(service: str, settings: Settings, *, stdout: bool = True) -> Telemetry:
@@ -71,8 +87,10 @@ async def started(parts: Parts, stop: Stop) -> AsyncIterator[Parts]:
     log = parts.telemetry.log
     lag = asyncio.create_task(watch_event_loop(parts.telemetry.metrics))
     try:
-        for start in (parts.store.start, parts.bus.start):
-            await patiently(start, stop, parts.settings.start_patience)
+        patience = parts.settings.start_patience
+        await patiently(parts.store.start, stop, patience)
+        log.info("store connected", **{"event.action": "store.connected"})
+        await patiently(parts.bus.start, stop, patience)
         log.info("process started", **{"event.action": "process.started", "url.full": parts.telemetry.metrics_url})
         yield parts
     finally:

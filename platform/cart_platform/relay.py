@@ -129,7 +129,8 @@ class Relay:
 
     def _tell(self, entry: Pending, outcome: Outcome) -> None:
         event = entry.event
-        self._metrics.event_published(event.type, outcome)
+        span_context = extract(event.trace_headers)
+        self._metrics.event_published(event.type, outcome, span_context=span_context)
         tell = self._log.info if outcome == Outcome.CONFIRMED else self._log.error
         tell(
             "event published" if outcome == Outcome.CONFIRMED else "event not published",
@@ -139,7 +140,7 @@ class Relay:
                 "cartscope.event.type": event.type,
                 "cartscope.cart.id": event.subject,
                 "cartscope.outcome": str(outcome),
-                **trace_fields(extract(event.trace_headers)),
+                **trace_fields(span_context),
             },
         )
 

@@ -87,7 +87,7 @@ class DroppingProxy:
 
     def cut_answer_to(self, script: str) -> None:
         """Cut the connection once, after this script ran."""
-        source = (files("cart_platform.store") / "lua" / f"{script}.lua").read_bytes()
+        source = (files("cart_platform.store.redis") / "lua" / f"{script}.lua").read_bytes()
         self._marked = sha1(source).hexdigest().encode()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -18,7 +18,7 @@ from cart_platform.bus import (
     Queue,
     Topology,
 )
-from cart_platform.bus.rabbitmq.connection import Channel
+from cart_platform.bus.rabbitmq.connection import CLOSE_SECONDS, Channel
 from cart_platform.bus.rabbitmq.dead_letters import DeadLetters
 from cart_platform.bus.rabbitmq.link import Link
 from cart_platform.bus.rabbitmq.publisher import Limits, Publisher
@@ -28,8 +28,6 @@ from cart_platform.bus.rabbitmq.topology import retry_queue
 from cart_platform.errors import Unavailable, UsageError
 
 PING_SECONDS = 5.0
-CLOSE_SECONDS = 5.0
-"""How long publishes under way may take to come to an end."""
 RESULT_PREFETCH = 1_000
 RESULTS_KEPT = 100_000
 """Results that wait for one process at most; a reader that is slower than that loses the oldest."""

@@ -16,8 +16,9 @@ from cart_platform.bus.rabbitmq.refusals import lost, refused_connection
 
 WRITE_BYTES = 65_536
 """Gathered frames are written as soon as they are this many bytes, otherwise once a turn of the loop."""
-CLOSE_SECONDS = 5.0
-"""How long a broker may take to confirm a close; a broker that blocks publishers does not answer at all."""
+CLOSE_SECONDS = 3.0
+"""How long a broker may take to confirm a close; a broker that blocks publishers does not answer at all.
+Each step of a shutdown takes this long at most, so that all together end before a supervisor loses its patience."""
 
 _HEADER_FRAME = bytes((spec.FRAME_HEADER,))
 
@@ -143,10 +144,18 @@ class Channel:
         """Open a channel; raises Unavailable when the connection is lost."""
         try:
             channel = cls(connection)
-            await channel.answer(channel._opened)
+            await channel._opening()
         except AMQPError as error:
             raise lost(connection.params, error) from error
         return channel
+
+    async def _opening(self) -> None:
+        try:
+            await self.answer(self._opened)
+        except asyncio.CancelledError:
+            if not self.lost.done():
+                self.pika.close()  # the broker may yet open it, and nobody would close it
+            raise
 
     @property
     def number(self) -> int:

@@ -182,9 +182,13 @@ class RabbitSubscription:
     async def _cancel_consumer(self) -> None:
         epoch = self._epoch
         if epoch is not None and epoch.channel.is_open:
-            with suppress(AMQPError, TimeoutError):
+            try:
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await epoch.channel.call(epoch.channel.pika.basic_cancel, epoch.consumer)
+            except TimeoutError:
+                epoch.channel.connection.abort()
+            except AMQPError:
+                return  # the channel has ended, and the consumer with it
 
     async def close(self) -> None:
         """As `Subscription.close`."""

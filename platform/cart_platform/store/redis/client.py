@@ -169,7 +169,7 @@ def _address(connection: Mapping[str, Any]) -> str:
 
 def _scripts() -> dict[str, tuple[str, bytes]]:
     """Hash and source of each script of the folder `lua`, by its name."""
-    folder = files("cart_platform.store") / "lua"
+    folder = files("cart_platform.store.redis") / "lua"
     sources = {file.name.removesuffix(".lua"): file.read_bytes() for file in folder.iterdir()}
     return {name: (sha1(source, usedforsecurity=False).hexdigest(), source) for name, source in sources.items()}
 

@@ -7,7 +7,7 @@ Source: Fagin, Lotem and Naor, Optimal aggregation algorithms for middleware (20
 
 from collections.abc import Sequence
 
-from cart_platform.store.redis_client import Command, RedisClient
+from cart_platform.store.redis.client import Command, RedisClient
 
 SHORTEST_HEAD = 100
 

@@ -8,8 +8,8 @@ import msgspec
 from cart_platform.events import Event, encode_structured
 from cart_platform.handler import Result, UnitOfWork
 from cart_platform.store import Standing, home_of
-from cart_platform.store.redis_client import Command, RedisClient
-from cart_platform.store.redis_keys import ShardKeys
+from cart_platform.store.redis.client import Command, RedisClient
+from cart_platform.store.redis.keys import ShardKeys
 
 LARGEST_CALL = 500
 """Events that one script call takes: Redis serves nobody else meanwhile, for some milliseconds."""

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, and_, bindparam, delete, or_, select, update
 from cart_platform.events import encode_structured
 from cart_platform.handler import DEAD_LETTERED, DONE, Result, UnitOfWork
 from cart_platform.store import Standing
-from cart_platform.store.sql_log import Count, Entry, append, count
-from cart_platform.store.sql_schema import claims, projections, results, upsert
+from cart_platform.store.sql.log import Count, Entry, append, count
+from cart_platform.store.sql.schema import claims, projections, results, upsert
 
 Name = tuple[str, str]
 """An event's id and a handler."""

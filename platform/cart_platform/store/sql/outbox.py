@@ -7,8 +7,8 @@ from sqlalchemy import CompoundSelect, Connection, bindparam, delete, func, sele
 
 from cart_platform.events import decode_structured
 from cart_platform.store import Depth, Pending
-from cart_platform.store.sql_log import SENT, count
-from cart_platform.store.sql_schema import events, relays, shards, unsent, upsert
+from cart_platform.store.sql.log import SENT, count
+from cart_platform.store.sql.schema import events, relays, shards, unsent, upsert
 
 _SEND = (
     update(events)

@@ -9,8 +9,8 @@ from cart_platform.cart import Cart
 from cart_platform.errors import Overloaded, Unavailable
 from cart_platform.store import Execution, shard_of
 from cart_platform.store.decisions import Appended, Asked, Decision, Remembered, by_cart, decide
-from cart_platform.store.redis_client import Command, RedisClient
-from cart_platform.store.redis_keys import ShardKeys
+from cart_platform.store.redis.client import Command, RedisClient
+from cart_platform.store.redis.keys import ShardKeys
 
 ATTEMPTS = 10
 """How often a cart that other processes keep changing is read and decided anew."""

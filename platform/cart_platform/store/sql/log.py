@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Delete, Row, Select, Table, bi
 from cart_platform.events import Event, decode_structured
 from cart_platform.handler import DEAD_LETTERED, DONE, Result
 from cart_platform.store import Recorded, Totals
-from cart_platform.store.sql_schema import claims, counters, events, idempotency_keys, results, unsent, upsert
+from cart_platform.store.sql.schema import claims, counters, events, idempotency_keys, results, unsent, upsert
 
 TRIM_ROWS = 1_000
 """Rows of a table that one transaction looks at to forget them: other work gets its turn in between."""

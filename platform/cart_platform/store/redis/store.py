@@ -23,16 +23,16 @@ from cart_platform.store import (
     Recorded,
     Standing,
     Totals,
-    redis_ranking,
     shard_of,
 )
 from cart_platform.store.decisions import Asked, ask
 from cart_platform.store.group_commit import GroupCommit
-from cart_platform.store.redis_carts import CartCommands, decode_cart
-from cart_platform.store.redis_client import Command as RedisCommand
-from cart_platform.store.redis_client import RedisClient
-from cart_platform.store.redis_keys import LIVE_RELAYS, SHARD_HOLDERS, SHARDS, ShardKeys
-from cart_platform.store.redis_units import LARGEST_CALL, Units, batched, decode_results
+from cart_platform.store.redis import ranking
+from cart_platform.store.redis.carts import CartCommands, decode_cart
+from cart_platform.store.redis.client import Command as RedisCommand
+from cart_platform.store.redis.client import RedisClient
+from cart_platform.store.redis.keys import LIVE_RELAYS, SHARD_HOLDERS, SHARDS, ShardKeys
+from cart_platform.store.redis.units import LARGEST_CALL, Units, batched, decode_results
 
 LARGEST_BATCH = 500
 """Commands that go together, and events of a page of the log."""
@@ -197,7 +197,7 @@ class RedisStore:
 
     async def top(self, projection: str, limit: int) -> Sequence[tuple[str, int]]:
         """See `Store.top`."""
-        return await redis_ranking.top(self._client, [keys.projection(projection) for keys in self._keys], limit)
+        return await ranking.top(self._client, [keys.projection(projection) for keys in self._keys], limit)
 
     async def totals(self) -> Totals:
         """See `Store.totals`."""

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from cart_platform.cart import Cart
 from cart_platform.store import Execution, home_of
 from cart_platform.store.decisions import Appended, Asked, Decision, Remembered, by_cart, decide
-from cart_platform.store.sql_log import append, count
-from cart_platform.store.sql_schema import carts, events, idempotency_keys
+from cart_platform.store.sql.log import append, count
+from cart_platform.store.sql.schema import carts, events, idempotency_keys
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Cart)
