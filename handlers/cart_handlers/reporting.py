@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from cart_handlers.attempt import Attempt, Verdict
-from cart_observability.messaging import Messaging
+from cart_observability.messaging import Messaging, Outgoing
 from cart_platform.bus import RESULTS_EXCHANGE, Bus, Outcome, Publication
 from cart_platform.errors import Unavailable
 from cart_platform.events import JSON, Message
@@ -44,19 +44,12 @@ class Reporter:
     async def _publish(self, attempts: Sequence[Attempt]) -> list[Attempt]:
         """Publish results, and give those that were not confirmed; raises Unavailable when none was."""
         publications = [publication(attempt.result, attempt) for attempt in attempts if attempt.result]
-        spans = [
-            self._messaging.publishing(
-                RESULTS_EXCHANGE,
-                sent.routing_key,
-                sent.message.headers,
-                sent.message.message_id or "",
-                batch=len(publications),
-            )
-            for sent in publications
-        ]
+        publishing = self._messaging.publishing_batch(
+            RESULTS_EXCHANGE,
+            [Outgoing(sent.routing_key, sent.message.headers, sent.message.message_id or "") for sent in publications],
+        )
         outcomes = await self._bus.publish(publications)
-        for span, outcome in zip(spans, outcomes, strict=True):
-            span.done(outcome)
+        publishing.done(outcomes)
         left = [attempt for attempt, outcome in zip(attempts, outcomes, strict=True) if outcome == Outcome.UNKNOWN]
         if left and len(left) == len(attempts):
             raise Unavailable("the bus does not confirm results")

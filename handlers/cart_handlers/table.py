@@ -15,7 +15,7 @@ def handlers(settings: Settings, telemetry: Telemetry) -> tuple[Handler, ...]:
     """The table of handlers; it opens nothing and connects to nothing."""
     mailer = open_mailer(settings.mail_url, telemetry)
     return (
-        Handler("threshold", CART, threshold.handle),
-        Handler("popularity", CART, popularity.handle),
+        Handler("threshold", CART, threshold.handle, slots=2),
+        Handler("popularity", CART, popularity.handle, slots=2),
         Handler("notification", THRESHOLD_REACHED, notification.handler(mailer), slots=8, acts_outside=True),
     )

@@ -1,7 +1,7 @@
 """The worker: takes what has arrived on a handler's queue as one batch, and acks it after its effects are committed.
 
-The way of a batch: decode -> done before, or claimed by another? -> handle -> commit effects, follow-up events and
-results in one atomic step -> publish the results -> ack. What fails alone is retried or given up alone.
+The way of a batch: decode -> claim (only what acts outside) -> handle -> commit effects, follow-up events and results,
+once for each event, in one atomic step -> publish the results -> ack. What fails alone is retried or given up alone.
 """
 
 import asyncio
@@ -105,7 +105,7 @@ class Worker:
         try:
             with self._messaging.receiving(self.handler.queue, [delivery.message.headers for delivery in deliveries]):
                 attempts = [self._open(delivery) for delivery in deliveries]
-            await self._begin(attempts)
+            await self._claim(attempts)
             await self._handle(attempts)
             await self._commit(attempts)
             await Reporter(self.handler, self._store, self._bus, self._messaging, self._stop).report(attempts)
@@ -128,13 +128,16 @@ class Worker:
         attempt.read(self.handler)
         return attempt
 
-    async def _begin(self, attempts: Sequence[Attempt]) -> None:
-        """Sort out what was done before, and what another worker has claimed."""
+    async def _claim(self, attempts: Sequence[Attempt]) -> None:
+        """Sort out what was done before, and what another worker has claimed, before anything happens outside.
+
+        Handlers whose effects lie in the store need no such look: the commit itself takes each effect once.
+        """
         asked = undecided(attempts)
-        if not asked:
+        if not asked or not self.handler.acts_outside:
             return
         events = [attempt.event for attempt in asked if attempt.event]
-        claimant = new_id() if self.handler.acts_outside else None
+        claimant = new_id()
         standings = await self._patiently(
             lambda: self._store.begin(self.handler.name, events, claimant, self._claim_lease)
         )

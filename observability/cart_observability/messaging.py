@@ -5,11 +5,12 @@ is handled, retried and answered is one unbroken tree. Batches (receive, commit)
 nanoseconds since the epoch (`time.time_ns`), durations are seconds.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.semconv._incubating.attributes import cloudevents_attributes as cloudevents
@@ -95,19 +96,35 @@ class Messaging:
             batch: Messages that are written together.
             event_type: Of the event that the message carries.
         """
-        parent, name = extract(headers), f"publish {destination}"
+        outgoing = Outgoing(routing_key, headers, message_id, event_type)
+        return Publishing(self, destination, self._publish_span(destination, outgoing, batch))
+
+    def publishing_batch(self, destination: str, messages: Sequence["Outgoing"]) -> "PublishingBatch":
+        """The spans of handing several messages to the broker at once, until its answers (`PublishingBatch.done`).
+
+        Args:
+            destination: The exchange.
+            messages: What goes there; each sampled one gets its span, as in `publishing`.
+        """
+        spans = [
+            None if is_unsampled(message.headers) else self._publish_span(destination, message, len(messages))
+            for message in messages
+        ]
+        return PublishingBatch(self, destination, spans)
+
+    def _publish_span(self, destination: str, message: "Outgoing", batch: int) -> Span:
+        parent, name = extract(message.headers), f"publish {destination}"
         if not self.tracer.records(parent):
-            return Publishing(self, destination, self.tracer.child(name, parent))
-        attributes = self.attributes("publish", "send", destination_of(destination, routing_key)) | {
-            names.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY: routing_key,
-            names.MESSAGING_MESSAGE_ID: message_id,
+            return self.tracer.child(name, parent)
+        attributes = self.attributes("publish", "send", destination_of(destination, message.routing_key)) | {
+            names.MESSAGING_RABBITMQ_DESTINATION_ROUTING_KEY: message.routing_key,
+            names.MESSAGING_MESSAGE_ID: message.message_id,
         }
         if batch > 1:
             attributes[names.MESSAGING_BATCH_MESSAGE_COUNT] = batch
-        if event_type is not None:
-            attributes[cloudevents.CLOUDEVENTS_EVENT_TYPE] = event_type
-        span = self.tracer.child(name, parent, kind=SpanKind.CLIENT, attributes=attributes)
-        return Publishing(self, destination, span)
+        if message.event_type is not None:
+            attributes[cloudevents.CLOUDEVENTS_EVENT_TYPE] = message.event_type
+        return self.tracer.child(name, parent, kind=SpanKind.CLIENT, attributes=attributes)
 
     @contextmanager
     def receiving(self, queue: str, deliveries_headers: Sequence[Headers]) -> Iterator[None]:
@@ -185,6 +202,15 @@ class Creation:
         describe_event(self._span, id, type, source, subject)
 
 
+class Outgoing(NamedTuple):
+    """A message that is about to be published; `event_type` where it carries an event."""
+
+    routing_key: str
+    headers: Headers
+    message_id: str
+    event_type: str | None = None
+
+
 class Publishing:
     """A message on its way to the broker."""
 
@@ -198,12 +224,44 @@ class Publishing:
 
     def done(self, outcome: str) -> None:
         """The broker answered (confirmed, unroutable, refused) or can no longer (unknown)."""
-        error = None if outcome == CONFIRMED else outcome
-        if error is not None:
-            self._span.set_attribute(ERROR_TYPE, error)
-            self._span.set_status(StatusCode.ERROR, outcome)
-        self._span.end()
-        seconds, context = perf_counter() - self._started, self._span.get_span_context()
-        metrics = self._messaging.metrics
-        metrics.client_operation("publish", self._destination, seconds, error, span_context=context)
-        metrics.messages_sent(self._destination, 1, error, span_context=context)
+        answered(self._span, outcome)
+        record(self._messaging, self._destination, perf_counter() - self._started, outcome, 1, self._span)
+
+
+class PublishingBatch:
+    """Messages on their way to the broker together: one operation, with a span for each sampled message."""
+
+    __slots__ = ("_destination", "_messaging", "_spans", "_started")
+
+    def __init__(self, messaging: Messaging, destination: str, spans: Sequence[Span | None]) -> None:
+        self._messaging = messaging
+        self._destination = destination
+        self._spans = spans
+        self._started = perf_counter()
+
+    def done(self, outcomes: Sequence[str]) -> None:
+        """The broker answered for each message, in order; outcomes as in `Publishing.done`."""
+        seconds = perf_counter() - self._started
+        examples: dict[str, Span] = {}
+        for span, outcome in zip(self._spans, outcomes, strict=True):
+            if span is not None:
+                answered(span, outcome)
+                examples[outcome] = span
+        for outcome, amount in Counter(outcomes).items():
+            span = examples.get(outcome, trace.INVALID_SPAN)
+            record(self._messaging, self._destination, seconds, outcome, amount, span)
+
+
+def answered(span: Span, outcome: str) -> None:
+    """End a publish span by the broker's answer."""
+    if outcome != CONFIRMED:
+        span.set_attribute(ERROR_TYPE, outcome)
+        span.set_status(StatusCode.ERROR, outcome)
+    span.end()
+
+
+def record(messaging: Messaging, destination: str, seconds: float, outcome: str, amount: int, span: Span) -> None:
+    """Count one publish operation of so many messages with the same outcome; the span is its exemplar."""
+    error, context = None if outcome == CONFIRMED else str(outcome), span.get_span_context()
+    messaging.metrics.client_operation("publish", destination, seconds, error, span_context=context)
+    messaging.metrics.messages_sent(destination, amount, error, span_context=context)

@@ -70,7 +70,17 @@ class Processing:
         span_context: Of the process span; what the handler emits or answers is its child.
     """
 
-    __slots__ = ("_attempt", "_error_type", "_event", "_handler", "_messaging", "_queue", "_span", "span_context")
+    __slots__ = (
+        "_attempt",
+        "_error_type",
+        "_event",
+        "_handler",
+        "_headers",
+        "_messaging",
+        "_queue",
+        "_span",
+        "span_context",
+    )
 
     def __init__(self, messaging: "Messaging", handler: str, queue: str, attempt: int, span: Span) -> None:
         self._messaging = messaging
@@ -79,13 +89,16 @@ class Processing:
         self._attempt = attempt
         self._span = span
         self._event = ("", "")
+        self._headers: dict[str, str] | None = None
         self._error_type: str | None = None
         self.span_context: SpanContext = span.get_span_context()
 
     @property
     def headers(self) -> dict[str, str]:
-        """`traceparent` and `tracestate` for follow-up events and results."""
-        return inject(self.span_context)
+        """`traceparent` and `tracestate` for follow-up events and results; not to be changed."""
+        if self._headers is None:
+            self._headers = inject(self.span_context)
+        return self._headers
 
     @property
     def log_fields(self) -> dict[str, object]:

@@ -45,17 +45,17 @@ def _options(
 def main() -> None:
     """Run the program; an expected failure is one line on standard error and the error's exit code."""
     try:
-        sys.exit(build()(sys.argv[1:] or ["--help"], standalone_mode=False))
+        code = build()(sys.argv[1:] or ["--help"], prog_name="cartscope", standalone_mode=False)
     except CartscopeError as error:
         fail(str(error), error.exit_code)
     except TyperException as error:
         fail(f"{error.format_message().rstrip('.')} (cartscope --help explains)", UsageError.exit_code)
     except (KeyboardInterrupt, Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output (a pager, `head`) is gone: that is no failure of ours.
-        sys.stderr.close()
-        sys.exit(0)
+        code = 130
+    except SystemExit as end:
+        # The reader of our output (a pager, `head`) is gone: typer calls it a failure, and it is none of ours.
+        code = 0 if isinstance(end.__context__, BrokenPipeError) else end.code
+    sys.exit(code)
 
 
 def fail(text: str, code: int) -> NoReturn:

@@ -20,6 +20,10 @@ from cart_platform.shoppers import Load, Replay, Summary, parse_columns, run_loa
 from cart_platform.shoppers.replay_file import ReplayFile
 
 SCRAPE_SECONDS = 1.0
+POLL_SECONDS = 0.1
+GRACE_SECONDS = 5.0
+"""How long a run that was stopped waits for the events under way; what is left is handled when it is resumed."""
+
 REPLAY_SAMPLING = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
 """A replay runs as fast as it can: one trace in ten is kept, unless the environment says otherwise."""
 
@@ -74,7 +78,7 @@ class Chain:
 async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str, int]:
     """Send the load, wait until every event is handled, and give the summary to print and the exit code.
 
-    Stopped, it sends no more and waits for nothing. The exit code is 1 when commands were given up.
+    Stopped, it sends no more and gives what is under way some seconds. The exit code is 1 when commands were given up.
 
     Raises:
         CartscopeError: when the load cannot be sent as asked.
@@ -107,8 +111,12 @@ def _summary(run: Run, chain: Chain, view: View, sent: Summary, seconds: float) 
 
 
 async def _handled(observer: Observer, stop: Stop) -> None:
-    while not stop.wished and not await observer.finished():
-        await stop.wait(0.1)
+    """Wait until every event is handled; once stopped, for the grace and no longer."""
+    grace = GRACE_SECONDS
+    while grace > 0 and not await observer.finished():
+        if await stop.wait(POLL_SECONDS):
+            await asyncio.sleep(POLL_SECONDS)
+            grace -= POLL_SECONDS
 
 
 @asynccontextmanager

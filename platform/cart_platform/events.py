@@ -21,6 +21,7 @@ MAXIMUM_BYTES = 1_048_576
 JSON = "application/json"
 STRUCTURED = "application/cloudevents+json"
 PREFIXES = ("cloudEvents_", "cloudEvents:")
+PREFIX_LENGTH = 12
 TRACE_HEADERS = ("traceparent", "tracestate")
 
 
@@ -89,6 +90,7 @@ class _Attributes(msgspec.Struct, forbid_unknown_fields=False):
 
 _KNOWN = frozenset(_Attributes.__struct_fields__) | {"data"}
 _OPTIONAL = ("subject", "traceparent", "tracestate", "causationid", "replyto")
+_OPTIONAL_HEADERS = tuple((name, name if name in TRACE_HEADERS else PREFIXES[0] + name) for name in _OPTIONAL)
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -109,7 +111,7 @@ def now() -> datetime:
 
 
 def encode(event: Event) -> Message:
-    """The event as a message in binary mode over AMQP, with the trace context in W3C headers too."""
+    """The event as a message in binary mode over AMQP; its trace context travels in the W3C headers."""
     headers: dict[str, Any] = {
         "cloudEvents_specversion": SPECVERSION,
         "cloudEvents_id": event.id,
@@ -117,13 +119,12 @@ def encode(event: Event) -> Message:
         "cloudEvents_type": event.type,
         "cloudEvents_time": _timestamp(event.time),
     }
-    for name in _OPTIONAL:
+    for name, header in _OPTIONAL_HEADERS:
         value = getattr(event, name)
         if value is not None:
-            headers["cloudEvents_" + name] = value
+            headers[header] = value
     for name, value in event.extensions.items():
-        headers["cloudEvents_" + name] = value
-    headers.update(event.trace_headers)
+        headers[PREFIXES[0] + name] = value
     return Message(_encoder.encode(event.data), headers, JSON, event.id)
 
 
@@ -174,11 +175,13 @@ def decode_structured(body: bytes) -> Event:
 
 def _attributes(headers: Mapping[str, Any]) -> dict[str, Any]:
     """The CloudEvents attributes among a message's headers; plain W3C trace headers stand in for the extension's."""
-    attributes = {name: headers[name] for name in TRACE_HEADERS if name in headers}
+    attributes = {}
     for name, value in headers.items():
         if name.startswith(PREFIXES):
-            attributes[name[len(PREFIXES[0]) :].lower()] = value
-    return {name: _text(value) for name, value in attributes.items()}
+            attributes[name[PREFIX_LENGTH:]] = value if type(value) is str else _text(value)
+        elif name in TRACE_HEADERS:
+            attributes.setdefault(name, _text(value))
+    return attributes
 
 
 def _text(value: Any) -> Any:

@@ -95,10 +95,10 @@ Handle = Callable[[Event, UnitOfWork], Awaitable[Mapping[str, Any] | None]]
 class Handler:
     """A row of the table of handlers.
 
-    `slots` is how many events one worker process handles at the same time: 1 for handlers that only compute, more for
-    those that wait for something outside. `acts_outside` marks handlers whose effect is not in the store (an e-mail):
-    each event is claimed before they start, so that two workers do not act on it at once. `reasons` lists the words
-    that its `Reject` may carry.
+    `slots` is how many batches one worker process has in work at the same time. A handler that only computes gains from
+    two (one computes while the other waits for the store); one that waits for something outside takes one event a slot,
+    and gains from more. `acts_outside` marks handlers whose effect is not in the store (an e-mail): each event is
+    claimed before they start, so that two workers do not act on it at once.
     """
 
     name: str
@@ -106,7 +106,6 @@ class Handler:
     handle: Handle
     slots: int = 1
     acts_outside: bool = False
-    reasons: frozenset[str] = frozenset()
 
     @property
     def queue(self) -> str:

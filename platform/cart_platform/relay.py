@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from cart_observability.logs import trace_fields
-from cart_observability.messaging import Messaging
+from cart_observability.messaging import Messaging, Outgoing
 from cart_observability.telemetry import Telemetry
 from cart_observability.tracing import extract
 from cart_platform.bus import EVENTS_EXCHANGE, Bus, Outcome, Publication
@@ -110,20 +110,21 @@ class Relay:
     async def _publish(self, entries: Sequence[Pending]) -> Sequence[Outcome]:
         events = [entry.event for entry in entries]
         messages = [encode(event) for event in events]
-        spans = [
-            self._messaging.publishing(
-                EVENTS_EXCHANGE, event.type, message.headers, event.id, batch=len(events), event_type=event.type
-            )
-            for event, message in zip(events, messages, strict=True)
-        ]
+        publishing = self._messaging.publishing_batch(
+            EVENTS_EXCHANGE,
+            [
+                Outgoing(event.type, message.headers, event.id, event.type)
+                for event, message in zip(events, messages, strict=True)
+            ],
+        )
         outcomes = await self._bus.publish(
             [
                 Publication(EVENTS_EXCHANGE, event.type, message, mandatory=event.type in self._awaited)
                 for event, message in zip(events, messages, strict=True)
             ]
         )
-        for entry, span, outcome in zip(entries, spans, outcomes, strict=True):
-            span.done(outcome)
+        publishing.done(outcomes)
+        for entry, outcome in zip(entries, outcomes, strict=True):
             self._tell(entry, outcome)
         return outcomes
 

@@ -1,0 +1,140 @@
+"""What the command line says to those who ask it, and to those who ask it wrongly."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from cart_platform import cli
+from support.program import Finished
+
+PURPOSES = {
+    "demo": "Run the whole chain in this one process",
+    "native": "Run the whole chain on real Redis, RabbitMQ and Prometheus",
+    "api": "Serve the HTTP API",
+    "relay": "Take events from the outbox to the bus",
+    "worker": "Handle events",
+    "shop": "Be the shoppers",
+    "status": "Tell how a chain is doing",
+    "audit": "Check the event log against its effects",
+    "dead-letters": "Inspect, replay or delete events that were given up",
+    "dead-letters list": "List the dead letters",
+    "dead-letters show": "Show one dead letter whole",
+    "dead-letters replay": "Deliver dead letters to their handlers again",
+    "dead-letters purge": "Delete dead letters",
+}
+
+WRONG = {
+    "nonsense": "No such command 'nonsense'",
+    "demo --nonsense": "No such option: --nonsense",
+    "demo --rate fast": "Invalid value for '--rate'",
+    "demo --rate 0": "a load of 0.0 commands a second",
+    "demo --duration 0": "for 0.0 s",
+    "demo --duration -1": "for -1.0 s",
+    "demo --layout columns --replay here": "there is no layout 'columns'",
+    "demo --replay nowhere.csv": "cannot read the replay file nowhere.csv: No such file or directory",
+    "native --replay nowhere.csv": "cannot read the replay file nowhere.csv: No such file or directory",
+    "demo --replay here --columns cart=A": "a file of baskets has no columns",
+    "demo --replay here --layout lines --columns basket=A": "cannot read the columns 'basket=A'",
+    "shop --url ftp://nowhere": "'ftp://nowhere'",
+    "shop --rate 0": "a load of 0.0 commands a second",
+    "shop --duration 0": "for 0.0 s",
+    "shop --profile hectic": "there is no profile 'hectic'",
+    "shop --concurrency 0": "Invalid value for '--concurrency'",
+    "worker": "Missing argument 'HANDLER'",
+    "worker accounting": "no handler is called accounting: the table has threshold, popularity, notification",
+    "status --data-dir nowhere": "no chain has run in nowhere: name the --data-dir of a demo or native run",
+    "audit --data-dir nowhere": "no chain has run in nowhere",
+    "dead-letters": "Missing command",
+    "dead-letters list --data-dir nowhere": "no chain has run in nowhere",
+    "dead-letters show": "Missing argument 'ID'",
+    "dead-letters replay": "name the ids of dead letters, or --all",
+    "dead-letters purge some --all": "name the ids of dead letters, or --all",
+}
+
+UNUSABLE = {
+    "CARTSCOPE_STORE_URL=mysql://here": "CARTSCOPE_STORE_URL is 'mysql://here', but must start with one of sqlite://",
+    "CARTSCOPE_STORE_URL=here": "CARTSCOPE_STORE_URL is 'here'",
+    "CARTSCOPE_BUS_URL=http://here": "CARTSCOPE_BUS_URL is 'http://here', but must start with one of sqlite://",
+    "CARTSCOPE_MAIL_URL=pigeon://post": "no mail server is meant by 'pigeon://post': set CARTSCOPE_MAIL_URL",
+    "CARTSCOPE_API_PORT=eighty": "CARTSCOPE_API_PORT: Input should be a valid integer",
+    "CARTSCOPE_API_PORT=70000": "CARTSCOPE_API_PORT: Input should be less than or equal to 65535",
+    "CARTSCOPE_BATCH=0": "CARTSCOPE_BATCH: Input should be greater than or equal to 1",
+    "CARTSCOPE_HANDLERS=nowhere:handlers": "no table of handlers at 'nowhere:handlers'",
+    "CARTSCOPE_HANDLERS=cart_handlers.table": "no table of handlers at 'cart_handlers.table'",
+    "CARTSCOPE_HANDLERS=cart_handlers.table:CART": "gives no table of handlers: each row must be a Handler",
+}
+
+
+@pytest.fixture
+def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Ask":
+    """The command line, asked in this process, in an empty folder with one file `here`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("COLUMNS", "100")
+    (tmp_path / "here").write_text("milk\n")
+    return Ask(monkeypatch, capsys)
+
+
+class Ask:
+    """Calls the program's entry point."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, command: str) -> Finished:
+        """What a command printed, and its exit code."""
+        self._monkeypatch.setattr(sys, "argv", ["cartscope", *command.split()])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = self._capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Finished(ended.value.code, said.out, said.err)
+
+
+@pytest.mark.parametrize("command", PURPOSES)
+def test_each_command_explains_itself(ask: Ask, command: str) -> None:
+    """`--help` says what the command is for and describes each of its options."""
+    told = ask(f"{command} --help")
+    assert (0, "") == (told.code, told.errors)
+    assert f"Usage: cartscope {command}" in told.output
+    assert PURPOSES[command] in " ".join(told.output.split())
+
+
+@pytest.mark.parametrize("command", ["", "--help"])
+def test_the_program_lists_its_commands(ask: Ask, command: str) -> None:
+    """Without a command the program explains itself, with every command in it."""
+    told = ask(command)
+    assert (0, "") == (told.code, told.errors)
+    listed = {line.split()[1] for line in told.output.splitlines() if line.startswith("│ ") and line[2] != " "}
+    assert {name for name in PURPOSES if " " not in name} == listed - {"--version", "--help"}
+
+
+def test_the_version(ask: Ask) -> None:
+    """`--version` is that of the installed package."""
+    assert f"cartscope {version('cartscope')}\n" == ask("--version").output
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_a_wrong_command_gets_one_line(ask: Ask, command: str, tmp_path: Path) -> None:
+    """What cannot be asked is said in one line, with exit code 2, and leaves nothing behind."""
+    refused = ask(command)
+    assert WRONG[command] in refused.complaint
+    assert (2, "") == (refused.code, refused.output)
+    assert [tmp_path / "here"] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("setting", UNUSABLE)
+@pytest.mark.parametrize("command", ["relay", "worker threshold"])
+def test_a_wrong_setting_gets_one_line(
+    ask: Ask, command: str, setting: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A setting that cannot be used is named in one line, with exit code 2, and leaves nothing behind."""
+    name, _, value = setting.partition("=")
+    monkeypatch.setenv(name, value)
+    refused = ask(command)
+    assert UNUSABLE[setting] in refused.complaint
+    assert (2, "") == (refused.code, refused.output)
+    assert [tmp_path / "here"] == list(tmp_path.iterdir())
