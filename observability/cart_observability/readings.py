@@ -14,6 +14,8 @@ Series = tuple[str, str, frozenset[tuple[str, str]]]
 """A process, a sample's name, and its labels."""
 
 WINDOW_SECONDS = 10.0
+SHORTEST = 2
+"""Readings that a rate needs."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Readings:
         """The rate per second at which a total, noted under a key, rose over the last ten seconds."""
         noted = self.history[key]
         noted.append((now, total))
-        while len(noted) > 2 and noted[1][0] <= now - WINDOW_SECONDS:
+        while len(noted) > SHORTEST and noted[1][0] <= now - WINDOW_SECONDS:
             noted.popleft()
         elapsed = now - noted[0][0]
         return (total - noted[0][1]) / elapsed if elapsed > 0 else 0.0

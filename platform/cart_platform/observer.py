@@ -117,7 +117,8 @@ class Observer:
     """Reads the metrics of processes, by name, and looks at the store.
 
     What the store counts (accepted, published, done) is exact over crashes and restarts; duplicates, retries and
-    refusals are what the processes counted since the observer began.
+    refusals are what the processes counted since the observer began. Dead-lettered are the events that the store knows
+    to be given up, or what the processes counted if that is more: unreadable messages are no events.
     """
 
     store: Store
@@ -188,6 +189,6 @@ class Observer:
             done=done,
             duplicates=outcomes.get("duplicate", 0),
             retried=outcomes.get("retried", 0),
-            dead_lettered=outcomes.get("dead_lettered", 0),
+            dead_lettered=max(outcomes.get("dead_lettered", 0), totals.given_up.get(name, 0)),
             waiting=self._waiting(handler, totals),
         )

@@ -20,8 +20,8 @@ from cart_platform.events import encode, new_id
 from cart_platform.lifetime import Stop
 from cart_platform.store import Pending, Store
 
-IDLE_SECONDS = 0.02
-"""How long an empty outbox is left alone: the larger part of an event's age at low load."""
+IDLE_SECONDS = (0.005, 0.05)
+"""How long an empty outbox is left alone, from just after an event on: each further time twice as long."""
 
 SETBACK_SECONDS = 1.0
 """How long to wait after an event could not be published, or a server did not answer."""
@@ -58,6 +58,7 @@ class Relay:
         self._lease = lease
         self._shards: Sequence[int] = ()
         self._leased_until = 0.0
+        self._idle = IDLE_SECONDS[0]
 
     async def run(self, stop: Stop) -> None:
         """Relay until stopped; servers that do not answer are waited for."""
@@ -75,7 +76,9 @@ class Relay:
             await self._hold()
             pending = await self._store.pending(self._shards, self._batch)
             if not pending:
-                return IDLE_SECONDS
+                self._idle = min(self._idle * 2, IDLE_SECONDS[1])
+                return self._idle
+            self._idle = IDLE_SECONDS[0]
             return 0 if await self._relay(pending) else SETBACK_SECONDS
         except Unavailable as error:
             self._log.warning("relay waits", **{"event.action": "relay.waiting", "error.message": str(error)})

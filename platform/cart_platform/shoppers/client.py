@@ -86,10 +86,10 @@ class Client:
         await self._session.close()
 
     async def greet(self, patience: float = GREETING_PATIENCE) -> None:
-        """Returns as soon as something answers HTTP at the URL.
+        """Returns as soon as something answers HTTP at the URL; asks again for `patience` seconds.
 
         Raises:
-            Unavailable: when nothing has within `patience` seconds.
+            Unavailable: when nothing has answered by then.
         """
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(_TRANSPORT_ERRORS),
@@ -98,14 +98,14 @@ class Client:
             reraise=True,
         )
         try:
-            await retrying(self._knock, patience)
+            await retrying(self._knock)
         except _TRANSPORT_ERRORS as error:
             raise Unavailable(
                 f"cannot reach the API at {self._root.origin()} ({_cause(error)}): start it, or correct its URL"
             ) from error
 
-    async def _knock(self, patience: float) -> None:
-        timeout = aiohttp.ClientTimeout(total=patience)
+    async def _knock(self) -> None:
+        timeout = aiohttp.ClientTimeout(total=GREETING_PATIENCE)
         async with self._session.get(self._url("/livez"), allow_redirects=False, timeout=timeout):
             pass
 
