@@ -43,7 +43,13 @@ async def fill(parts: Parts, messaging: Messaging, events: int) -> None:
             with messaging.creating(ItemAdded.type, EVENTS_EXCHANGE) as creation:
                 change = ItemAdded(f"cart-{number}", 1, "whole_milk", 1, 0, 1)
                 event = Event(
-                    new_id(), "/benchmark", change.type, now(), msgspec.to_builtins(change), change.cart, **creation.headers
+                    new_id(),
+                    "/benchmark",
+                    change.type,
+                    now(),
+                    msgspec.to_builtins(change),
+                    change.cart,
+                    **creation.headers,
                 )
                 publications.append(Publication(EVENTS_EXCHANGE, change.type, encode(event)))
         await parts.bus.publish(publications)

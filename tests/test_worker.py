@@ -183,6 +183,25 @@ async def test_retries_end_in_the_dead_letters(tmp_path: Path) -> None:
         await results.close()
 
 
+async def test_a_duplicate_that_fails_is_still_done(tmp_path: Path) -> None:
+    """An event that was done and is delivered again is no failure, even if its handler would fail by this time."""
+    faults = list[str]()
+
+    async def handle(received: Event, unit: UnitOfWork) -> Mapping[str, Any]:
+        if faults:
+            raise RuntimeError("broken since")
+        return await add_one(received, unit)
+
+    async with chain_of(tmp_path, handle) as chain:
+        await chain.publish(event(1))
+        async with chain.working():
+            await eventually(lambda: chain.handled("done") == 1)
+            faults.append("broken")
+            await chain.publish(event(1))
+            await eventually(lambda: chain.handled("duplicate") == 1)
+        assert (await chain.count(), chain.handled("retried")) == (1, 0)
+
+
 async def test_a_rejected_event_is_given_up_at_once(tmp_path: Path) -> None:
     """An event that its handler rejects becomes a dead letter after one attempt, with the handler's reason."""
 

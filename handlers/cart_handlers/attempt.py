@@ -30,7 +30,7 @@ class Attempt:
     """A delivery on its way through the worker.
 
     `verdict` is None while the event can still be done. `delay` is in seconds, `seconds` the time that this event alone
-    took. `failure` is None for a retry that is nobody's fault.
+    took, `age` how old it was when its effect was committed. `failure` is None for a retry that is nobody's fault.
     """
 
     delivery: Delivery
@@ -43,17 +43,13 @@ class Attempt:
     reason: str = ""
     delay: float = 0.0
     seconds: float = 0.0
+    age: float | None = None
     claimant: str | None = None
 
     @property
     def event_type(self) -> str:
         """The type of the event, `unreadable` for a message that is none."""
         return self.event.type if self.event else "unreadable"
-
-    @property
-    def age(self) -> float | None:
-        """Seconds from the event's time to this moment."""
-        return time.time() - self.event.time.timestamp() if self.event else None
 
     def read(self, handler: Handler) -> None:
         """Decode the event; what is none, or none that the handler reacts to, is a dead letter at once."""
@@ -67,6 +63,12 @@ class Attempt:
             self.give_up(
                 "not_reacted_to", Reject("not_reacted_to", f"{handler.name} does not react to {self.event.type}")
             )
+
+    def done(self, result: Result) -> None:
+        """The effect is committed, at this moment."""
+        assert self.event is not None
+        self.verdict, self.result = Verdict.DONE, result
+        self.age = time.time() - self.event.time.timestamp()
 
     def repeat(self, result: Result) -> None:
         """The event was done before: nothing is left to do but to report its result again."""

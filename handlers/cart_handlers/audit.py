@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from cart_platform.cart import CART_EVENTS, Cart
+from cart_platform.cart import CART_EVENTS, Cart, CartEvent
 from cart_platform.events import Event
 from cart_platform.handler import DEAD_LETTERED, Handler, Reject, UnitOfWork
 from cart_platform.store import Recorded, Store
@@ -34,12 +34,21 @@ class Findings:
             self.examples[kind].append(what)
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A cart as far as its events were read; where some are gone, only its version and units can be told."""
+
+    version: int
+    units: int
+    cart: Cart | None
+
+
 @dataclass(slots=True)
 class Audit:
     """Reads the log of a store and holds the store against it.
 
-    `mails` counts the e-mails by Message-ID, where they can be counted. `complete` tells whether the log goes back to
-    the store's first event; carts and projections can only be compared if it does.
+    `mails` counts the e-mails by Message-ID, where they can be counted. `complete` tells whether the log holds every
+    event that was ever appended; projections can only be compared if it does.
     """
 
     store: Store
@@ -49,9 +58,10 @@ class Audit:
     events: int = 0
     complete: bool = True
     _seen: set[str] = field(default_factory=set)
-    _carts: dict[str, Cart] = field(default_factory=dict)
+    _carts: dict[str, Followed] = field(default_factory=dict)
     _sums: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
     _emitted: dict[str, str] = field(default_factory=dict)
+    _named_mails: set[str] = field(default_factory=set)
 
     async def run(self) -> Findings:
         """Read everything; gives what was found."""
@@ -60,9 +70,10 @@ class Audit:
             self.events += 1
             await self._event(recorded)
         self._follow_ups()
+        await self._compare_carts()
         if self.complete:
-            await self._compare_carts()
             await self._compare_projections()
+            self._compare_mails()
         return self.findings
 
     async def _is_complete(self) -> bool:
@@ -87,15 +98,19 @@ class Audit:
                 await self._effect(handler, recorded)
 
     def _fold(self, event: Event) -> None:
-        """Follow the cart; the first event that is kept of a trimmed one is taken as its start."""
-        if not self.complete:
-            return
+        """Follow the cart; in a log that was trimmed, from the first of its events that is kept."""
         change = msgspec.convert(event.data, CART_EVENTS[event.type])
-        cart = self._carts.get(change.cart, Cart(change.cart))
-        if change.version != cart.version + 1 or change.units_before != cart.units:
+        before = self._carts.get(change.cart) or self._start(change)
+        follows = (before.version, before.units) == (change.version - 1, change.units_before)
+        if not follows:
             self.findings.add("cart's events have a gap", f"{change.cart} at version {change.version}")
-            return
-        self._carts[change.cart] = cart.apply(change)
+        cart = before.cart.apply(change) if before.cart and follows else None
+        self._carts[change.cart] = Followed(change.version, change.units_after, cart)
+
+    def _start(self, change: CartEvent) -> Followed:
+        if self.complete or change.version == 1:
+            return Followed(0, 0, Cart(change.cart))
+        return Followed(change.version - 1, change.units_before, None)
 
     async def _effect(self, handler: Handler, recorded: Recorded) -> None:
         event = recorded.event
@@ -112,6 +127,7 @@ class Audit:
     def _mail(self, handler: Handler, event: Event, message_id: str) -> None:
         if self.mails is None or not message_id:
             return
+        self._named_mails.add(message_id)
         copies = self.mails[message_id]
         if copies != 1:
             self.findings.add("e-mail missing" if copies == 0 else "e-mail repeated", f"{handler.name}: {event.id}")
@@ -137,9 +153,15 @@ class Audit:
                 self.findings.add("follow-up event missing", f"{follow_up}, caused by {cause}")
 
     async def _compare_carts(self) -> None:
-        for name, cart in self._carts.items():
-            if await self.store.cart(name) != cart:
+        for name, expected in self._carts.items():
+            kept = await self.store.cart(name) or Cart(name)
+            found = Followed(kept.version, kept.units, kept if expected.cart else None)
+            if found != expected:
                 self.findings.add("cart differs from its events", name)
+
+    def _compare_mails(self) -> None:
+        for message_id in sorted((self.mails or Counter()).keys() - self._named_mails):
+            self.findings.add("e-mail without a result", message_id)
 
     async def _compare_projections(self) -> None:
         for projection in {projection for projection, _ in self._sums}:
@@ -169,7 +191,7 @@ def as_text(audit: Audit) -> str:
     """The audit as a person reads it."""
     lines = [f"{audit.events} events read"]
     if not audit.complete:
-        lines.append("the log was trimmed: carts and projections were not compared")
+        lines.append("the log does not hold every event, as after a trim: projections were not compared")
     for kind, count in audit.findings.counts.items():
         lines.append(f"{kind}: {count}")
         lines += [f"  {example}" for example in audit.findings.examples[kind]]

@@ -80,7 +80,8 @@ def worker(
     from cart_observability.telemetry import silent
     from cart_platform import process
     from cart_platform.bootstrap import load_handlers
+    from cart_platform.handler import service_name
     from cart_platform.settings import load_settings
 
     roles.choose(load_handlers(load_settings(), silent()), handlers)  # a wrong name is said before anything starts
-    raise typer.Exit(process.run("cartscope-worker-" + "-".join(handlers), roles.workers(handlers)))
+    raise typer.Exit(process.run(service_name(*handlers), roles.workers(handlers)))

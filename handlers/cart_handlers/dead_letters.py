@@ -29,28 +29,34 @@ class DeadLetters:
 
     async def find(self, letter_id: str) -> DeadLetter:
         """The dead letter with this id, or of the event with this id; raises UsageError when there is none."""
-        for letter in await self.all():
-            if letter_id in (letter.id, letter.event_id):
-                return letter
-        raise UsageError(f"no dead letter {letter_id}: cartscope dead-letters list shows those there are")
+        return matching(await self.all(), letter_id)[0]
 
     async def replay(self, ids: Sequence[str] | None) -> int:
-        """Deliver them to their handlers again; None: all. Gives how many."""
+        """Deliver them to their handlers again; None: all. An event's id means all of its letters. Gives how many."""
         return sum([await self.bus.replay(handler.queue, chosen) for handler, chosen in await self._chosen(ids)])
 
     async def purge(self, ids: Sequence[str] | None) -> int:
-        """Delete them; None: all. Gives how many."""
+        """Delete them; None: all. An event's id means all of its letters. Gives how many."""
         return sum([await self.bus.purge(handler.queue, chosen) for handler, chosen in await self._chosen(ids)])
 
     async def _chosen(self, ids: Sequence[str] | None) -> list[tuple[Handler, Sequence[str] | None]]:
         if ids is None:
             return [(handler, None) for handler in self.handlers]
-        letters = [await self.find(letter_id) for letter_id in ids]
+        kept = await self.all()
+        letters = [letter for letter_id in ids for letter in matching(kept, letter_id)]
         of_queue = {handler.queue: handler for handler in self.handlers}
         return [
-            (of_queue[queue], [letter.id for letter in letters if letter.queue == queue])
+            (of_queue[queue], list(dict.fromkeys(letter.id for letter in letters if letter.queue == queue)))
             for queue in dict.fromkeys(letter.queue for letter in letters)
         ]
+
+
+def matching(letters: Sequence[DeadLetter], letter_id: str) -> list[DeadLetter]:
+    """Those with this id, or of the event with this id; raises UsageError when there is none."""
+    found = [letter for letter in letters if letter_id in (letter.id, letter.event_id)]
+    if not found:
+        raise UsageError(f"no dead letter {letter_id}: cartscope dead-letters list shows those there are")
+    return found
 
 
 def as_json(letter: DeadLetter) -> Mapping[str, Any]:

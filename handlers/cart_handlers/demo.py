@@ -13,6 +13,7 @@ from cart_platform import roles
 from cart_platform.bootstrap import Parts, assemble
 from cart_platform.data_folder import DataFolder
 from cart_platform.driving import Chain, Run, drive
+from cart_platform.handler import service_name
 from cart_platform.lifetime import Stop
 from cart_platform.live import Screen
 from cart_platform.native.running import RunningFile
@@ -62,7 +63,7 @@ async def chain(parts: Parts, folder: DataFolder) -> AsyncIterator[Chain]:
     async with roles.serving(parts, telemetry.named("cartscope-api")) as url, asyncio.TaskGroup() as group:
         group.create_task(roles.relay(parts, telemetry.named("cartscope-relay"), stop))
         for handler in parts.handlers:
-            role = telemetry.named(f"cartscope-worker-{handler.name}")
+            role = telemetry.named(service_name(handler.name))
             group.create_task(worker(parts, handler, role).run(stop, parts.settings.drain))
         running = _running_file(parts, folder, url)
         try:

@@ -58,6 +58,16 @@ class Maildir:
             file.flush()
             os.fsync(file.fileno())
         written.replace(self.folder / "new" / name)
+        sync(self.folder / "new")
+
+
+def sync(folder: Path) -> None:
+    """Make a folder's entries durable: a file that is synced in a folder that is not can be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class SmtpServer:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from cart_handlers.attempt import Attempt, Verdict
+from cart_handlers.attempt import Attempt
 from cart_handlers.reporting import Reporter
 from cart_handlers.settling import Settler
 from cart_observability.messaging import Messaging
@@ -162,14 +162,20 @@ class Worker:
                 unit.finish(await self.handler.handle(attempt.event, unit))
             attempt.unit = unit
         except Exception as error:  # noqa: BLE001  whatever a handler raises is its event's failure, not the worker's
-            await self._release(attempt)
-            attempt.fail(error, self._delays)
+            await self._failed(attempt, error)
 
-    async def _release(self, attempt: Attempt) -> None:
-        """Give the claim back, so that the next attempt is not kept waiting by this one's lease."""
+    async def _failed(self, attempt: Attempt, error: Exception) -> None:
+        """Retry or give up, unless the event was done before: then it needs no further attempt."""
+        assert attempt.event is not None
         event, claimant = attempt.event, attempt.claimant
-        if event and claimant:
+        if claimant:
+            # The next attempt is not to be kept waiting by this one's lease.
             await self._patiently(lambda: self._store.release(self.handler.name, [event], claimant))
+        [standing] = await self._patiently(lambda: self._store.begin(self.handler.name, [event]))
+        if standing.result is not None:
+            attempt.repeat(standing.result)
+        else:
+            attempt.fail(error, self._delays)
 
     async def _commit(self, attempts: Sequence[Attempt]) -> None:
         finished = undecided(attempts)
@@ -195,8 +201,7 @@ class Worker:
 
     async def _commit_alone(self, attempts: Sequence[Attempt], error: Exception) -> None:
         if len(attempts) == 1:
-            await self._release(attempts[0])
-            attempts[0].fail(error, self._delays)
+            await self._failed(attempts[0], error)
             return
         for attempt in attempts:
             await self._commit([attempt])
@@ -204,7 +209,7 @@ class Worker:
     def _stands(self, attempt: Attempt, result: Result) -> None:
         assert attempt.unit is not None
         if result is attempt.unit.result:
-            attempt.verdict, attempt.result = Verdict.DONE, result
+            attempt.done(result)
         else:
             attempt.repeat(result)
 
@@ -217,8 +222,7 @@ class Worker:
         shared = max(0.0, seconds - sum(attempt.seconds for attempt in attempts)) / len(attempts)
         for attempt in attempts:
             assert attempt.verdict is not None
-            age = attempt.age if attempt.verdict is Verdict.DONE else None
-            attempt.processing.end(attempt.verdict.value, attempt.event_type, attempt.seconds + shared, age)
+            attempt.processing.end(attempt.verdict.value, attempt.event_type, attempt.seconds + shared, attempt.age)
 
 
 def undecided(attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -19,6 +19,8 @@ from opentelemetry.util.types import Attributes
 SCHEMA: Final = Schemas.V1_44_0.value
 SCOPE: Final = InstrumentationScope("cart_observability", "", SCHEMA)
 TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+LONGEST_STATE: Final = 512
+"""Characters of a tracestate that are handed on; W3C Trace Context (3.3.1.5) asks for at least so many."""
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 NO_TRACE: Final = trace.INVALID_SPAN_CONTEXT
@@ -39,6 +41,8 @@ def extract(headers: Headers | None) -> SpanContext:
         return NO_TRACE
     assert headers is not None
     state = headers.get("tracestate")
+    if state and len(_text(state)) > LONGEST_STATE:
+        state = None
     return SpanContext(
         int(found[2], 16),
         int(found[3], 16),

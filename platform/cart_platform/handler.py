@@ -118,6 +118,11 @@ def queue_name(handler: str) -> str:
     return f"cart.{handler}"
 
 
+def service_name(*handlers: str) -> str:
+    """The `service.name` of a worker that runs these handlers."""
+    return "-".join(("cartscope-worker", *handlers))
+
+
 def reacting(handlers: Iterable[Handler], event_type: str) -> tuple[str, ...]:
     """The names of the handlers that react to an event type."""
     return tuple(handler.name for handler in handlers if event_type in handler.reacts_to)

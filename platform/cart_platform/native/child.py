@@ -117,7 +117,7 @@ class Child:
 
     def _last_words(self) -> str:
         lines = self.output.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"{lines[-1][:_LAST_WORDS] if lines else 'it said nothing'} (see {self.output})"
+        return f"{lines[-1][:_LAST_WORDS] if lines else 'it said nothing'} (see {self.output} and the logs beside it)"
 
     async def stop(self) -> None:
         """End the program in good order, by force when that takes too long; it does not start again."""

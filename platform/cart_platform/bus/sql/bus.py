@@ -121,7 +121,14 @@ class SqlBus:
     async def _publish_apart(self, publications: Sequence[Publication], error: Exception) -> Sequence[Outcome]:
         if len(publications) > 1:
             return [outcome for publication in publications for outcome in await self.publish([publication])]
-        self._telemetry.log.error("message cannot be written", **{"error.message": str(error)})
+        fields = {
+            "event.action": "event.published",
+            "cartscope.event.id": publications[0].message.message_id or "",
+            "cartscope.event.type": publications[0].routing_key,
+            "cartscope.outcome": str(Outcome.UNKNOWN),
+            "error.message": str(error),
+        }
+        self._telemetry.log.error("message cannot be written", **fields)
         return [Outcome.UNKNOWN]
 
     async def subscribe(self, queue: str, prefetch: int) -> QueueSubscription:
