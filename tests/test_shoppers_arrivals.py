@@ -4,7 +4,7 @@ import math
 from itertools import islice, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart_platform.shoppers.arrivals import PROFILES, arrivals
@@ -14,6 +14,7 @@ profiles = st.sampled_from(PROFILE_NAMES)
 seeds = st.integers(0, 2**32)
 
 
+@settings(deadline=None)
 @given(profiles, st.floats(0.1, 500), st.floats(0.01, 5), seeds)
 def test_schedule_is_repeatable(profile: str, rate: float, duration: float, seed: int) -> None:
     """The same seed gives the same times, ascending and within the duration."""
@@ -53,6 +54,7 @@ def test_counts_follow_the_rate(profile: str, seed: int) -> None:
         assert abs(counted - expected) <= 5 * math.sqrt(expected) + 1
 
 
+@settings(deadline=None)
 @given(seeds)
 def test_gaps_are_as_scattered_as_a_poisson_process(seed: int) -> None:
     """The gaps' standard deviation is about their mean, as that of an exponential distribution is."""

@@ -6,7 +6,7 @@ from itertools import islice
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart_platform.cart import THRESHOLD_UNITS, AddItem, Cart, ChangeQuantity, CheckOut, Command, RemoveItem
@@ -41,6 +41,7 @@ def shop(seed: int, number: int) -> dict[str, Cart]:
     return carts
 
 
+@settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_commands_make_sense(seed: int) -> None:
     """No command of a shopper is refused by the cart's rules when they arrive in order."""

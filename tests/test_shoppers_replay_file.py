@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart_platform.errors import CartscopeError
@@ -112,6 +112,7 @@ def test_keys_are_stable(tmp_path: Path) -> None:
     assert len(set(keys[0] + keys[2] + keys[3])) == 9
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.text('ab ,"\n'))))
 def test_any_csv_is_read_back(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
     """Whatever a CSV writer wrote comes out as it was."""

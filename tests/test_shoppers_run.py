@@ -242,7 +242,7 @@ async def test_load_is_repeatable(unhurried: None) -> None:
     assert sent[0] == sent[1]
 
 
-async def test_latency_counts_from_the_intended_start() -> None:
+async def test_latency_counts_from_the_intended_start(unhurried: None) -> None:
     """Commands that arrive while the server hangs are as late as it hangs: none of them is left out."""
     release = asyncio.Event()
     held = 0.0

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -50,13 +51,19 @@ class ShopServer:
         self.in_flight: Counter[str] = Counter()
         self._behaviour = behaviour
         self._afterwards = afterwards
-        self._port = 0
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._changed = asyncio.Condition()
 
     @property
     def url(self) -> str:
         """The root, the same after a restart."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def _port(self) -> int:
+        port: int = self._reserved.getsockname()[1]
+        return port
 
     @property
     def by_cart(self) -> dict[str, list[Asked]]:
@@ -67,11 +74,10 @@ class ShopServer:
         return carts
 
     async def start(self) -> None:
-        """Listens; on the port it had before, if it had one."""
+        """Listens; on the port it had before, if it was stopped."""
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        self._port = self._runner.addresses[0][1]
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_port=True).start()
 
     async def stop(self) -> None:
         """Ends every connection and refuses further ones."""
@@ -83,6 +89,8 @@ class ShopServer:
             await self._changed.wait_for(reached)
 
     async def __aenter__(self) -> Self:
+        # Bound and never listening: while the server is down, connections are refused and nobody else takes the port.
+        self._reserved.bind(("127.0.0.1", 0))
         await self.start()
         return self
 
@@ -90,6 +98,7 @@ class ShopServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+        self._reserved.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path == "/livez":
