@@ -5,8 +5,11 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp
 
 from cart_observability.messaging import Messaging
 from cart_observability.telemetry import Telemetry
@@ -33,6 +36,17 @@ UNUSED_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs":
 
 class CartApi(FastAPI):
     """FastAPI whose OpenAPI tells of problems in place of FastAPI's own validation errors."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The middleware of this application round its router.
+
+        FastAPI would add a last resort, spans and a body limit, which have their own here.
+        """
+        routes = AsyncExitStackMiddleware(self.router)
+        app: ASGIApp = ExceptionMiddleware(routes, handlers=self.exception_handlers)
+        for middleware, arguments, options in reversed(self.user_middleware):
+            app = middleware(app, *arguments, **options)
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document of the application."""

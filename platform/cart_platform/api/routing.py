@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from cart_platform.api.problems import ProblemError
 from cart_platform.cart import Refused, check_identifier
@@ -63,8 +63,13 @@ class CommandRoute(Route):
     The endpoint takes these and the request, by the names of its parameters, and gives a ready response.
     """
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # FastAPI's own application opens two exit stacks for dependencies, of which a command has none.
+        self.app = answering(self.get_route_handler())
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler that FastAPI calls for a request."""
+        """The handler that is called for a request."""
         endpoint = self.endpoint
         headers = [(field.name, field.alias.encode()) for field in self.dependant.header_params]
         bodies = [
@@ -81,6 +86,16 @@ class CommandRoute(Route):
             return response
 
         return handle
+
+
+def answering(handle: Callable[[Request], Coroutine[Any, Any, Response]]) -> ASGIApp:
+    """The application that answers a request with what `handle` gives; what it raises is for the middleware."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        response = await handle(Request(scope, receive))
+        await response(scope, receive, send)
+
+    return app
 
 
 def identifiers(parameters: Mapping[str, str]) -> dict[str, str]:
