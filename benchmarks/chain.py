@@ -17,9 +17,10 @@ from typing import Any
 
 import psutil
 import uvloop
+from fastapi import FastAPI, Request, Response
+
 from cart_platform.api.server import ApiServer
 from cart_platform.shoppers import Replay, run_replay
-from fastapi import FastAPI, Request, Response
 
 CARTSCOPE = (sys.executable, "-m", "cart_platform")
 
@@ -31,7 +32,7 @@ def bare() -> FastAPI:
     @app.post("/carts/{cart}/items")
     async def add(cart: str, request: Request) -> Response:
         await request.json()
-        return Response(b'{"status":"accepted"}', 202, media_type="application/json")
+        return Response(json.dumps({"cart": cart, "status": "accepted"}), 202, media_type="application/json")
 
     return app
 
@@ -40,7 +41,7 @@ async def serve_bare(port_file: Path) -> None:
     """Serve it until killed."""
     server = ApiServer(bare(), "127.0.0.1", 0)
     await server.start()
-    port_file.write_text(server.url)
+    await asyncio.to_thread(port_file.write_text, server.url)
     await server.ended()
 
 

@@ -1,17 +1,19 @@
 """How many messages a worker gets through, alone on a full queue, with everything on.
 
-    python benchmarks/worker.py [EVENTS] [HANDLER] [STORE_URL BUS_URL]
+    python benchmarks/worker.py [--events N] [--handler NAME] [--servers STORE_URL BUS_URL]
 
 Baseline, in the same run: the same broker's queue consumed and acked by the bus alone, with no handler, store, result,
 span, metric or log line. Without URLs it starts a Redis and a RabbitMQ of its own. One trace in ten is sampled; spans
 are exported where OTEL_EXPORTER_OTLP_ENDPOINT says.
 """
 
+import argparse
 import asyncio
 import os
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
@@ -74,7 +76,7 @@ async def work(parts: Parts, name: str, events: int) -> float:
     labels = {"handler": name, "event_type": ItemAdded.type, "outcome": "done"}
     stop, started = Stop(), time.perf_counter()
     running = asyncio.create_task(worker(parts, handler, parts.telemetry).run(stop, 10))
-    while (parts.telemetry.registry.get_sample_value("cartscope_events_handled_total", labels) or 0) < events:
+    while (parts.telemetry.registry.get_sample_value("cartscope_events_handled_total", labels) or 0) < events:  # noqa: ASYNC110  the metric tells
         await asyncio.sleep(0.01)
     seconds = time.perf_counter() - started
     stop.set()
@@ -103,15 +105,23 @@ async def main(events: int, name: str, store_url: str, bus_url: str) -> None:
     telemetry.close()
 
 
+def measure(events: int, name: str, servers: Sequence[str] | None) -> None:
+    """Measure on the servers that are named, or on some of our own."""
+    if servers:
+        uvloop.run(main(events, name, *servers))
+        return
+    redis, rabbit = RedisServer().start(), RabbitServer().start()
+    try:
+        uvloop.run(main(events, name, redis.url, rabbit.url))
+    finally:
+        rabbit.stop()
+        redis.stop()
+
+
 if __name__ == "__main__":
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    handler_name = sys.argv[2] if len(sys.argv) > 2 else "threshold"
-    if len(sys.argv) > 4:
-        uvloop.run(main(count, handler_name, sys.argv[3], sys.argv[4]))
-    else:
-        redis, rabbit = RedisServer().start(), RabbitServer().start()
-        try:
-            uvloop.run(main(count, handler_name, redis.url, rabbit.url))
-        finally:
-            rabbit.stop()
-            redis.stop()
+    parser = argparse.ArgumentParser(description="How many messages a worker gets through.")
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--handler", default="threshold")
+    parser.add_argument("--servers", nargs=2, metavar=("STORE_URL", "BUS_URL"))
+    chosen = parser.parse_args()
+    measure(chosen.events, chosen.handler, chosen.servers)

@@ -1,13 +1,13 @@
 """What the command line says to those who ask it, and to those who ask it wrongly."""
 
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from cart_platform import cli
-from support.program import Finished
+from support.program import Ask
+
+pytest_plugins = ["support.asking"]
 
 PURPOSES = {
     "demo": "Run the whole chain in this one process",
@@ -67,31 +67,11 @@ UNUSABLE = {
 }
 
 
-@pytest.fixture
-def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Ask":
-    """The command line, asked in this process, in an empty folder with one file `here`."""
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each command is asked in an empty folder with one file `here`."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("COLUMNS", "100")
     (tmp_path / "here").write_text("milk\n")
-    return Ask(monkeypatch, capsys)
-
-
-class Ask:
-    """Calls the program's entry point."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self._monkeypatch = monkeypatch
-        self._capsys = capsys
-
-    def __call__(self, command: str) -> Finished:
-        """What a command printed, and its exit code."""
-        self._monkeypatch.setattr(sys, "argv", ["cartscope", *command.split()])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = self._capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Finished(ended.value.code, said.out, said.err)
 
 
 @pytest.mark.parametrize("command", PURPOSES)

@@ -67,7 +67,7 @@ async def chain(parts: Parts, folder: DataFolder) -> AsyncIterator[Chain]:
             group.create_task(worker(parts, handler, role).run(stop, parts.settings.drain))
         running = _running_file(parts, folder, url)
         try:
-            yield Chain(url, Observer(parts.store, parts.handlers, {"demo": own(telemetry.registry)}))
+            yield Chain(url, Observer(parts.store, parts.bus, parts.handlers, {"demo": own(telemetry.registry)}))
         finally:
             stop.set()
             running.write({})

@@ -68,9 +68,9 @@ def load_handlers(settings: Settings, telemetry: Telemetry) -> Sequence[Handler]
     module, _, function = settings.handlers.partition(":")
     try:
         make: Callable[[Settings, Telemetry], Sequence[Handler]] = getattr(import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        table = tuple(make(settings, telemetry))
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"no table of handlers at {settings.handlers!r} ({error}): set CARTSCOPE_HANDLERS") from error
-    table = tuple(make(settings, telemetry)) if callable(make) else (make,)
     if not all(isinstance(row, Handler) for row in table):
         raise UsageError(f"{settings.handlers!r} gives no table of handlers: each row must be a Handler")
     return table

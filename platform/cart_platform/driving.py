@@ -19,8 +19,11 @@ from cart_platform.observer import Observer, View
 from cart_platform.shoppers import Load, Replay, Summary, parse_columns, run_load, run_replay
 from cart_platform.shoppers.replay_file import ReplayFile
 
-SCRAPE_SECONDS = 1.0
+REPLAY_CARTS = 256
+"""Carts that a replay keeps going at once: so many commands at most wait together, and are committed together."""
 POLL_SECONDS = 0.1
+STALLED_SECONDS = 20.0
+"""Longer than a claim lasts: after so long without progress, what no queue holds will not come."""
 GRACE_SECONDS = 5.0
 """How long a run that was stopped waits for the events under way; what is left is handled when it is resumed."""
 
@@ -49,7 +52,7 @@ class Run:
         if self.replay is None:
             return Load(url, self.rate, math.inf if self.duration is None else self.duration, seed=self.seed)
         names = parse_columns(self.columns) if self.columns else None
-        return Replay(url, self.replay, self.layout, names)
+        return Replay(url, self.replay, self.layout, names, concurrency=REPLAY_CARTS)
 
     def check(self) -> None:
         """Hold what is asked against what can be sent, before anything starts; a file is read to its end.
@@ -91,7 +94,7 @@ async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str
         work = run_load(load) if isinstance(load, Load) else run_replay(load)
         sent = await until_stopped(work, stop)
         loaded = time.monotonic()
-        await _handled(observer, stop)
+        await _handled(observer, stop, screen)
         ended = time.monotonic()
     await observer.scrape()
     view = await observer.view()
@@ -110,10 +113,13 @@ def _summary(run: Run, chain: Chain, view: View, sent: Summary, seconds: float) 
     return summary(view, seconds)
 
 
-async def _handled(observer: Observer, stop: Stop) -> None:
+async def _handled(observer: Observer, stop: Stop, screen: Screen) -> None:
     """Wait until every event is handled; once stopped, for the grace and no longer."""
     grace = GRACE_SECONDS
     while grace > 0 and not await observer.finished():
+        if await observer.stalled(STALLED_SECONDS):
+            screen.note("some events wait in no queue: a handler that was added later does not get earlier events")
+            return
         if await stop.wait(POLL_SECONDS):
             await asyncio.sleep(POLL_SECONDS)
             grace -= POLL_SECONDS
@@ -123,7 +129,7 @@ async def _handled(observer: Observer, stop: Stop) -> None:
 async def shown(observer: Observer, screen: Screen) -> AsyncIterator[None]:
     """Scrape and show the chain as long as the block lasts."""
     tasks = [
-        asyncio.create_task(observer.keep_scraping(SCRAPE_SECONDS)),
+        asyncio.create_task(observer.keep_scraping(screen.seconds)),
         asyncio.create_task(_keep_showing(observer, screen)),
     ]
     try:

@@ -12,7 +12,7 @@ from rich.text import Text
 from cart_platform.observer import HandlerView, View
 
 LINE_SECONDS = 5.0
-TABLE_SECONDS = 1.0
+TABLE_SECONDS = 2.0
 
 
 class Screen:
@@ -27,7 +27,7 @@ class Screen:
 
     def __enter__(self) -> Self:
         for what, where in self._addresses:
-            self._console.print(f"{what:<12}{where}", highlight=False, soft_wrap=True)
+            self._console.print(f"{what:<13} {where}", highlight=False, soft_wrap=True)
         if self._live:
             self._live.start()
         return self

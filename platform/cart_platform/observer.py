@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from cart_observability.readings import Readings
+from cart_platform.bus import Bus
 from cart_platform.cart import CART_EVENTS, PRODUCT_POPULARITY
 from cart_platform.errors import Unavailable
 from cart_platform.handler import Handler
@@ -114,7 +115,7 @@ def _number(value: float) -> float | None:
 
 @dataclass(slots=True)
 class Observer:
-    """Reads the metrics of processes, by name, and looks at the store.
+    """Reads the metrics of processes, by name, and looks at the store and the bus.
 
     What the store counts (accepted, published, done) is exact over crashes and restarts; duplicates, retries and
     refusals are what the processes counted since the observer began. Dead-lettered are the events that the store knows
@@ -122,10 +123,12 @@ class Observer:
     """
 
     store: Store
+    bus: Bus
     handlers: Sequence[Handler]
     sources: dict[str, Source]
     readings: Readings = field(default_factory=Readings)
     began: float = field(default_factory=time.monotonic)
+    _moved: tuple[Totals | None, float] = (None, 0.0)
 
     async def scrape(self) -> None:
         """Read the metrics of every process; one that does not answer is left out."""
@@ -148,6 +151,16 @@ class Observer:
         with contextlib.suppress(Unavailable):
             depth, totals = await self.store.depth(), await self.store.totals()
             return depth.pending == 0 and not any(self._waiting(handler, totals) for handler in self.handlers)
+        return False
+
+    async def stalled(self, seconds: float) -> bool:
+        """Whether nothing was counted for so long, although no queue holds anything."""
+        with contextlib.suppress(Unavailable):
+            totals = await self.store.totals()
+            if totals != self._moved[0]:
+                self._moved = (totals, time.monotonic())
+            if time.monotonic() > self._moved[1] + seconds:
+                return not any((await self.bus.backlog()).values())
         return False
 
     def _waiting(self, handler: Handler, totals: Totals) -> int:

@@ -23,7 +23,7 @@ async def status(data_dir: Path | None, *, as_json: bool) -> str:
     running = read_running(folder) if folder else {}
     async with looking(data_dir) as parts:
         metrics: dict[str, str] = running.get("urls", {}).get("metrics", {}) if running.get("processes") else {}
-        observer = Observer(parts.store, parts.handlers, sources(metrics))
+        observer = Observer(parts.store, parts.bus, parts.handlers, sources(metrics))
         await observer.scrape()
         await observer.view()
         if metrics:

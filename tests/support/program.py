@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pytest
+
+from cart_platform import cli
 from support.servers import wait_until
 
 PROGRAM = str(Path(sys.executable).with_name("cartscope"))
@@ -135,3 +138,20 @@ def put_into_cart(api: str, cart: str, product: str = "milk", headers: Mapping[s
             return int(answer.status)
     except OSError as error:
         return int(getattr(error, "code", 0))
+
+
+class Ask:
+    """Calls the program's entry point."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capsys = capsys
+
+    def __call__(self, *command: str | Path) -> Finished:
+        """What a command printed, and its exit code; spaces divide its words."""
+        words = [word for part in command for word in str(part).split()]
+        self._monkeypatch.setattr(sys, "argv", ["cartscope", *words])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = self._capsys.readouterr()
+        return Finished(int(ended.value.code or 0), said.out, said.err)

@@ -26,7 +26,6 @@ async def run_native(run: Run, folder: DataFolder, stop: Stop) -> int:
     Raises:
         CartscopeError: with one clear line, when it cannot run as asked.
     """
-    run.load("http://127.0.0.1")  # what cannot be sent is said before anything starts
     names = [handler.name for handler in load_handlers(load_settings(), silent())]
     screen = Screen(title="Cartscope native", addresses=[])
     native = Native(folder, names, run.sampling(), screen.note)
@@ -55,17 +54,19 @@ async def _start(native: Native, stop: Stop) -> bool:
 
 async def _drive(run: Run, native: Native, folder: DataFolder, stop: Stop) -> tuple[str, int]:
     parts = assemble(settings_of(folder.path), silent())
-    await parts.store.start()
     try:
+        await parts.start()
         urls = native.urls
         metrics = urls["metrics"]
         assert not isinstance(metrics, str)
-        observer = Observer(parts.store, parts.handlers, {name: served(url) for name, url in metrics.items()})
+        observer = Observer(
+            parts.store, parts.bus, parts.handlers, {name: served(url) for name, url in metrics.items()}
+        )
         chain = Chain(str(urls["api"]), observer, lambda: native.restarts)
         with Screen(title="Cartscope native", addresses=addresses(native, folder)) as screen:
             return await drive(run, chain, screen, stop)
     finally:
-        await parts.store.close()
+        await parts.close()
 
 
 def addresses(native: Native, folder: DataFolder) -> list[tuple[str, str]]:
