@@ -51,7 +51,7 @@ async def fill(parts: Parts, messaging: Messaging, events: int) -> None:
                     now(),
                     msgspec.to_builtins(change),
                     change.cart,
-                    **creation.headers,
+                    creation.headers.get("traceparent"),
                 )
                 publications.append(Publication(EVENTS_EXCHANGE, change.type, encode(event)))
         await parts.bus.publish(publications)

@@ -63,7 +63,8 @@ UNUSABLE = {
     "CARTSCOPE_BATCH=0": "CARTSCOPE_BATCH: Input should be greater than or equal to 1",
     "CARTSCOPE_HANDLERS=nowhere:handlers": "no table of handlers at 'nowhere:handlers'",
     "CARTSCOPE_HANDLERS=cart_handlers.table": "no table of handlers at 'cart_handlers.table'",
-    "CARTSCOPE_HANDLERS=cart_handlers.table:CART": "gives no table of handlers: each row must be a Handler",
+    "CARTSCOPE_HANDLERS=cart_handlers.table:CART": "no table of handlers at 'cart_handlers.table:CART'",
+    "CARTSCOPE_HANDLERS=os:getcwd": "no table of handlers at 'os:getcwd'",
 }
 
 

@@ -99,7 +99,7 @@ async def test_dying_program_is_not_given_up(supervisor: Supervisor, tmp_path: P
 async def test_last_words(supervisor: Supervisor, tmp_path: Path) -> None:
     """Who waits for a program that keeps ending is told why in one line."""
     [child] = supervisor.launch(python(DYING, "dying", tmp_path))
-    with pytest.raises(CartscopeError, match=r"dying ends as soon as it starts: no such thing \(see .*dying.log\)"):
+    with pytest.raises(CartscopeError, match=r"dying ends as soon as it starts: no such thing \(see .*dying.log and "):
         await child.wait_ready(30)
 
 

@@ -174,10 +174,10 @@ def test_libraries_speak_through_the_same_lines() -> None:
     """Warnings of the standard library's logging become lines with their logger's name; info is left out."""
     lines = Lines()
     release = capture_standard_logging(lines)
-    library = logging.getLogger("pika.connection")
+    library = logging.getLogger("library.connection")
     try:
         library.warning("connection lost after %d s: 100%%", 3)
-        assert ("pika.connection", "connection lost after 3 s: 100%", "warning") == tuple(
+        assert ("library.connection", "connection lost after 3 s: 100%", "warning") == tuple(
             lines.last[name] for name in ("log.logger", "message", "log.level")
         )
         library.log(35, "between two levels")

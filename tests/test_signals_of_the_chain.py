@@ -34,6 +34,7 @@ NEED_MORE = {
     "bus.disconnected": OUTAGE,
     "relay.waiting": OUTAGE,
     "bus.blocked": "a broker short of memory",
+    "message.unsendable": "a message that no server takes",
     "results.lost": "a queue of results that is deleted",
     "result.unreadable": "a worker of another version",
     "telemetry.export_failed": "a collector that is away",

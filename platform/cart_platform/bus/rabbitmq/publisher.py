@@ -148,7 +148,7 @@ class Publisher:
         """No broker would take it: `unroutable`, because it is to be seen and kept instead of tried for ever."""
         sent.settle(Outcome.UNROUTABLE)
         fields = {
-            "event.action": "event.published",
+            "event.action": "message.unsendable",
             "cartscope.event.id": sent.publication.message.message_id or "",
             "cartscope.event.type": sent.publication.routing_key,
             "cartscope.outcome": str(Outcome.UNROUTABLE),

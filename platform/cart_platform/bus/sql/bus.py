@@ -122,7 +122,7 @@ class SqlBus:
         if len(publications) > 1:
             return [outcome for publication in publications for outcome in await self.publish([publication])]
         fields = {
-            "event.action": "event.published",
+            "event.action": "message.unsendable",
             "cartscope.event.id": publications[0].message.message_id or "",
             "cartscope.event.type": publications[0].routing_key,
             "cartscope.outcome": str(Outcome.UNKNOWN),
