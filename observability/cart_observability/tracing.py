@@ -71,8 +71,8 @@ def inject(context: SpanContext) -> dict[str, str]:
 
 
 def context_of(parent: SpanContext) -> Context:
-    """A context whose current span is `parent` and that holds nothing else."""
-    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+    """A context whose current span is `parent` and that holds nothing else; an empty one for an invalid parent."""
+    return Context() if parent is NO_TRACE else trace.set_span_in_context(NonRecordingSpan(parent), Context())
 
 
 class ThriftyTracer(trace.Tracer):
