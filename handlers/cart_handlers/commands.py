@@ -1,54 +1,29 @@
 """The commands that this room adds to `cartscope`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cart_handlers.dead_letter_commands import dead_letters
-from cart_platform.commands import (
-    LOOKING,
-    PROCESSES,
-    RUNS,
-    AsJson,
-    Columns,
-    DataDir,
-    Duration,
-    Layout,
-    Rate,
-    ReplayFile,
-    Seed,
-)
+from cart_platform.commands import LOOKING, PROCESSES, RUNS, AsJson, run_command
+
+if TYPE_CHECKING:
+    from cart_platform.commands import Runner
 
 commands = typer.Typer()
 commands.add_typer(dead_letters, name="dead-letters", rich_help_panel=LOOKING)
 
 
-@commands.command(rich_help_panel=RUNS)
-def demo(
-    rate: Rate = 20.0,
-    duration: Duration = None,
-    seed: Seed = 1,
-    data_dir: DataDir = None,
-    replay: ReplayFile = None,
-    layout: Layout = "baskets",
-    columns: Columns = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the whole chain in this one process, with nothing installed but Python.
+def _demo() -> "Runner":
+    from cart_handlers.demo import demo
 
-    Shoppers keep it busy until Ctrl-C. With --replay it sends the commands of a file, waits until every event is
-    handled, prints a summary and stops.
-    """
-    from cart_handlers import demo
-    from cart_platform import lifetime
-    from cart_platform.data_folder import DataFolder
-    from cart_platform.driving import Run
+    return demo
 
-    run = Run(rate, duration, seed, replay, layout, columns, as_json)
-    run.check()
-    with DataFolder(data_dir) as folder:
-        raise typer.Exit(lifetime.run(lambda stop: demo.demo(run, folder, stop)))
+
+commands.command("demo", rich_help_panel=RUNS)(
+    run_command("Run the whole chain in this one process, with nothing installed but Python.", _demo)
+)
 
 
 @commands.command(rich_help_panel=LOOKING)

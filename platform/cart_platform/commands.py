@@ -5,8 +5,9 @@ A command imports what it runs when it runs, so that `--help` is quick and no pr
 
 import json
 import math
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +16,19 @@ commands = typer.Typer()
 RUNS = "The whole chain on this machine"
 PROCESSES = "Processes of the chain"
 LOOKING = "Looking at a chain"
+
+UNDER_LOAD = """
+
+Shoppers keep it busy until Ctrl-C. With --replay it sends the commands of a file, waits until every event is handled,
+prints a summary and stops.
+"""
+
+if TYPE_CHECKING:
+    from cart_platform.data_folder import DataFolder
+    from cart_platform.driving import Run
+    from cart_platform.lifetime import Stop
+
+    Runner = Callable[[Run, DataFolder, Stop], Coroutine[Any, Any, int]]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Rate = Annotated[float, typer.Option(help="Commands per second, on average.")]
@@ -46,31 +60,45 @@ def relay() -> None:
     raise typer.Exit(process.run("cartscope-relay", roles.relay))
 
 
-@commands.command(rich_help_panel=RUNS)
-def native(
-    rate: Rate = 20.0,
-    duration: Duration = None,
-    seed: Seed = 1,
-    data_dir: DataDir = None,
-    replay: ReplayFile = None,
-    layout: Layout = "baskets",
-    columns: Columns = None,
-    as_json: AsJson = False,
-) -> None:
-    """Run the whole chain on real Redis, RabbitMQ and Prometheus, each a process that is restarted when it dies.
+def run_command(what: str, runner: "Callable[[], Runner]") -> Callable[..., None]:
+    """A command that runs the whole chain under a load; `runner` imports and gives what runs it."""
 
-    Shoppers keep it busy until Ctrl-C. With --replay it sends the commands of a file, waits until every event is
-    handled, prints a summary and stops.
-    """
-    from cart_platform import lifetime
-    from cart_platform.data_folder import DataFolder
-    from cart_platform.driving import Run
+    def command(
+        rate: Rate = 20.0,
+        duration: Duration = None,
+        seed: Seed = 1,
+        data_dir: DataDir = None,
+        replay: ReplayFile = None,
+        layout: Layout = "baskets",
+        columns: Columns = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from cart_platform import lifetime
+        from cart_platform.data_folder import DataFolder
+        from cart_platform.driving import Run
+
+        run = Run(rate, duration, seed, replay, layout, columns, as_json)
+        run.check()
+        start = runner()
+        with DataFolder(data_dir) as folder:
+            raise typer.Exit(lifetime.run(lambda stop: start(run, folder, stop)))
+
+    command.__doc__ = what + UNDER_LOAD
+    return command
+
+
+def _native() -> "Runner":
     from cart_platform.native.run import run_native
 
-    run = Run(rate, duration, seed, replay, layout, columns, as_json)
-    run.check()
-    with DataFolder(data_dir) as folder:
-        raise typer.Exit(lifetime.run(lambda stop: run_native(run, folder, stop)))
+    return run_native
+
+
+commands.command("native", rich_help_panel=RUNS)(
+    run_command(
+        "Run the whole chain on real Redis, RabbitMQ and Prometheus, each a process that is restarted when it dies.",
+        _native,
+    )
+)
 
 
 @commands.command(rich_help_panel=LOOKING)
