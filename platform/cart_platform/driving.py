@@ -16,7 +16,7 @@ from cart_platform.lifetime import Stop
 from cart_platform.live import Screen, summary
 from cart_platform.loading import until_stopped
 from cart_platform.observer import Observer, View
-from cart_platform.shoppers import Load, Replay, Summary, parse_columns, run_load, run_replay
+from cart_platform.shoppers import Load, Progress, Replay, Summary, parse_columns, run_load, run_replay
 from cart_platform.shoppers.replay_file import ReplayFile
 
 REPLAY_CARTS = 256
@@ -78,6 +78,23 @@ class Chain:
     restarts: Callable[[], Mapping[str, int]] = dict
 
 
+@dataclass(slots=True)
+class Troubles:
+    """Says once that the API does not take commands, so that nobody watches a table stand still without a word."""
+
+    screen: Screen
+    told: bool = False
+
+    def tell(self, progress: Progress) -> None:
+        """Look at how the load is doing."""
+        if progress.retried and not self.told:
+            self.told = True
+            self.screen.note(
+                "the API did not take a command (a server away, overload, a full disk): commands are sent again "
+                "until it does; the logs say why"
+            )
+
+
 async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str, int]:
     """Send the load, wait until every event is handled, and give the summary to print and the exit code.
 
@@ -91,7 +108,8 @@ async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str
     before = await observer.view()
     async with shown(observer, screen):
         began = time.monotonic()
-        work = run_load(load) if isinstance(load, Load) else run_replay(load)
+        tell = Troubles(screen).tell
+        work = run_load(load, tell) if isinstance(load, Load) else run_replay(load, tell)
         sent = await until_stopped(work, stop)
         loaded = time.monotonic()
         await _handled(observer, stop, screen)
