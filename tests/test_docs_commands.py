@@ -42,7 +42,7 @@ class Scene(Enum):
 EVENT = "01a2078b-6b21-740f-a7c0-dec1761ebb48"
 TRACE = "114efb9c0270893b1d41fcf46e7dd8b2"
 FOLDER = "/tmp/cartscope-ltjotr5t"
-API, METRICS, COLLECTOR = "127.0.0.1:8000", "127.0.0.1:46043", "127.0.0.1:4318"
+API, METRICS, COLLECTOR = "127.0.0.1:8000", "127.0.0.1:39329", "127.0.0.1:4318"
 SHORT = {"--duration 30": "--duration 2 --rate 100", "--duration 10": "--duration 2"}
 POST = (
     f"curl -s http://{API}/carts/my-cart/items -H 'Content-Type: application/json' -H 'Prefer: wait=5' "
