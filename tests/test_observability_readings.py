@@ -44,14 +44,12 @@ def test_processes_add_up_and_are_told_apart_by_label() -> None:
     assert readings.total("events_total", handler="popularity") == 0
 
 
-def test_gauges_of_a_process_that_is_gone_are_forgotten() -> None:
-    """A gauge says how it is, and nothing once its process no longer answers."""
+def test_gauges_do_not_count() -> None:
+    """A gauge goes up and down and is no count: it is left out."""
     registry, readings = CollectorRegistry(), Readings()
     Gauge("in_flight", "Events.", registry=registry).set(4)
     readings.read("worker", registry.collect())
-    assert readings.gauge("in_flight") == 4
-    readings.forget("worker")
-    assert readings.gauge("in_flight") == 0
+    assert readings.total("in_flight") == 0
 
 
 def test_rates_are_of_the_last_seconds() -> None:

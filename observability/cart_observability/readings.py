@@ -13,6 +13,7 @@ from prometheus_client import Metric
 Series = tuple[str, str, frozenset[tuple[str, str]]]
 """A process, a sample's name, and its labels."""
 
+CUMULATIVE = ("counter", "histogram", "summary")
 WINDOW_SECONDS = 10.0
 SHORTEST = 2
 """Readings that a rate needs."""
@@ -33,30 +34,19 @@ class Counter:
 
 @dataclass(slots=True)
 class Readings:
-    """All counters and the latest gauges of some processes.
+    """All counters of some processes, those of histograms among them.
 
     Counters are read since the first `read`; what a process counted between the last reading and its death is not seen.
     """
 
     counters: dict[Series, Counter] = field(default_factory=lambda: defaultdict(Counter))
-    gauges: dict[Series, float] = field(default_factory=dict)
     history: dict[str, deque[tuple[float, float]]] = field(default_factory=lambda: defaultdict(deque))
 
     def read(self, process: str, families: Iterable[Metric]) -> None:
         """Take what one process's `/metrics` shows."""
         for family in families:
-            cumulative = family.type in ("counter", "histogram", "summary")
-            for sample in family.samples:
-                series = (process, sample.name, frozenset(sample.labels.items()))
-                if cumulative:
-                    self.counters[series].read(sample.value)
-                else:
-                    self.gauges[series] = sample.value
-
-    def forget(self, process: str) -> None:
-        """Drop the gauges of a process that does not answer: they are no longer so."""
-        for series in [series for series in self.gauges if series[0] == process]:
-            del self.gauges[series]
+            for sample in family.samples if family.type in CUMULATIVE else ():
+                self.counters[process, sample.name, frozenset(sample.labels.items())].read(sample.value)
 
     def total(self, name: str, **labels: str) -> float:
         """The sum of a counter over all processes and all labels that are not named."""
@@ -73,11 +63,6 @@ class Readings:
             if sample == name and wanted <= given:
                 sums[dict(given).get(label, "")] += counter.total
         return dict(sums)
-
-    def gauge(self, name: str, **labels: str) -> float:
-        """The sum of a gauge over all processes and all labels that are not named."""
-        wanted = labels.items()
-        return sum(value for (_, sample, given), value in self.gauges.items() if sample == name and wanted <= given)
 
     def quantile(self, share: float, name: str, **labels: str) -> float:
         """A quantile of a histogram over all processes, in its own unit; NaN without observations."""

@@ -38,10 +38,7 @@ def _has_ended(folder: Path, settings: Settings) -> bool:
 
 
 async def _servers(folder: Path, stack: AsyncExitStack) -> Mapping[str, str]:
-    from cart_platform.native.native import Native  # noqa: PLC0415  only for a native run that has ended
+    from cart_platform.native.resumed import resumed_servers  # noqa: PLC0415  only for a native run that has ended
 
-    data = stack.enter_context(DataFolder(folder))
-    native = Native(data, [], {}, lambda _: None)
-    stack.push_async_callback(native.stop)
-    settings = await native.start_servers()
+    settings = await stack.enter_async_context(resumed_servers(stack.enter_context(DataFolder(folder))))
     return {"store_url": settings["CARTSCOPE_STORE_URL"], "bus_url": settings["CARTSCOPE_BUS_URL"]}

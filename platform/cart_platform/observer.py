@@ -135,10 +135,8 @@ class Observer:
         await asyncio.gather(*(self._scrape(name, source) for name, source in list(self.sources.items())))
 
     async def _scrape(self, name: str, source: Source) -> None:
-        try:
+        with contextlib.suppress(OSError, TimeoutError, aiohttp.ClientError, ValueError):
             self.readings.read(name, await source())
-        except (OSError, TimeoutError, aiohttp.ClientError, ValueError):
-            self.readings.forget(name)
 
     async def keep_scraping(self, seconds: float) -> None:
         """Scrape again and again until cancelled."""
