@@ -12,8 +12,8 @@ FINE_BUCKETS: Final = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025)
 ADVISED_BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)
 """Of the OpenTelemetry messaging and HTTP conventions, version 1.44.0. Seconds."""
 DURATION_BUCKETS: Final = FINE_BUCKETS + ADVISED_BUCKETS
-AGE_BUCKETS: Final = (0.001, 0.0025, *ADVISED_BUCKETS, 30, 60, 120, 300, 600, 1800, 3600)
-"""From an event just made to one that waited an hour behind a stopped handler. Seconds."""
+AGE_BUCKETS: Final = tuple(sorted((0.001, 0.0025, *ADVISED_BUCKETS, 2, 30, 60, 120, 300, 600, 1800, 3600)))
+"""From an event just made to one that waited an hour behind a stopped handler; 2 is the objective's bound. Seconds."""
 BATCH_BUCKETS: Final = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
 """Commands or events that went together in one round trip or transaction."""
 
