@@ -1,6 +1,7 @@
 """What the API shows: carts, events, popular products, health, problems; and how it answers what it does not know."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -168,10 +169,15 @@ async def test_head() -> None:
 
 
 async def test_docs() -> None:
-    """There is a page to try the API on."""
-    answer = await Api().ask("GET", "/docs")
+    """There is a page to try the API on, and nothing that it loads comes from another host."""
+    api = Api()
+    answer = await api.ask("GET", "/docs")
     assert answer.status == 200
     assert b"/openapi.json" in answer.body
+    loaded = re.findall(rb'(?:src|href)="([^"]+)"', answer.body)
+    assert len(loaded) == 3
+    for address in loaded:
+        assert (await api.ask("GET", address.decode())).status == 200
 
 
 async def test_openapi_is_complete() -> None:

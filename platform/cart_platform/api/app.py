@@ -15,6 +15,7 @@ from cart_observability.messaging import Messaging
 from cart_observability.telemetry import Telemetry
 from cart_platform.api.carts import Carts
 from cart_platform.api.commands import Commands
+from cart_platform.api.documentation import Documentation
 from cart_platform.api.events import Events
 from cart_platform.api.explanations import Explanations
 from cart_platform.api.health import Health
@@ -72,6 +73,7 @@ def create_app(
         version=version("cartscope"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         telemetry=UNUSED_TELEMETRY,
         exception_handlers=Refusals(telemetry).handlers(),
@@ -87,4 +89,5 @@ def create_app(
     rooms = (Carts(store, commands), Events(store), Products(store), Health(store, bus), Explanations())
     # Before FastAPI's own routes, because routes are tried in order and these are asked for most.
     app.router.routes[:0] = [route for room in rooms for route in room.routes()]
+    app.router.routes += Documentation(app.title, str(app.openapi_url)).routes()
     return app
