@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from support.elasticsearch_server import ElasticsearchServer
 from support.servers import RabbitServer, RedisServer
 
 
@@ -31,5 +32,15 @@ def rabbitmq_server() -> Iterator[RabbitServer]:
     if not RabbitServer.available():
         skip_or_fail("rabbitmq-server")
     server = RabbitServer()
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Iterator[ElasticsearchServer]:
+    """An Elasticsearch for the session: tests share it and take indices, or words to search for, of their own."""
+    if not ElasticsearchServer.available():
+        skip_or_fail("elasticsearch")
+    server = ElasticsearchServer()
     yield server.start()
     server.stop()

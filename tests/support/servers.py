@@ -21,7 +21,7 @@ from cart_platform.native.parting import dying_with_parent
 from cart_platform.native.ports import free_ports
 from cart_platform.native.program import Program
 
-START_SECONDS = 60.0
+START_SECONDS = 120.0
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = START_SECONDS) -> None:
@@ -92,8 +92,8 @@ class RunningProgram:
         self._process = None
 
 
-class _Server:
-    """What the two servers have in common: a data folder and a main program."""
+class Server:
+    """What all servers have in common: a data folder and a main program."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cartscope-test-"))
@@ -132,7 +132,7 @@ class _Server:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class RedisServer(_Server):
+class RedisServer(Server):
     """A Redis with a password, configured as `cartscope native` configures its own."""
 
     @staticmethod
@@ -153,7 +153,7 @@ class RedisServer(_Server):
         return redis_server.url(self.port, self.password)
 
 
-class RabbitServer(_Server):
+class RabbitServer(Server):
     """A RabbitMQ node with a port mapper of its own, configured as `cartscope native` configures its own."""
 
     @staticmethod
