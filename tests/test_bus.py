@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from cart_platform.bus import Bus, Outcome, Subscription
+from cart_platform.bus import DEFAULT_EXCHANGE, Bus, Outcome, Publication, Subscription
 from cart_platform.events import Message
 from support.buses import (
     HEADERS,
@@ -127,6 +127,15 @@ async def test_receive_limit(line: Line, bus: Bus, threshold: Subscription) -> N
     assert len(first) <= 2
     rest = await receive(threshold, 5 - len(first))
     assert [b"0", b"1", b"2", b"3", b"4"] == bodies(first) + bodies(rest)
+
+
+async def test_default_exchange(line: Line, bus: Bus, threshold: Subscription) -> None:
+    """The default exchange leads to the queue that the routing key names, and to no other."""
+    message = Message(b"straight", message_id="m-1")
+    batch = [Publication(DEFAULT_EXCHANGE, queue, message) for queue in (line.threshold, f"{line.threshold}.none")]
+    assert [Outcome.CONFIRMED, Outcome.UNROUTABLE] == await bus.publish(batch)
+    assert [b"straight"] == bodies(await receive(threshold, 1))
+    assert 0 == (await bus.backlog())[line.popularity]
 
 
 async def test_receive_waits(line: Line, bus: Bus, threshold: Subscription) -> None:

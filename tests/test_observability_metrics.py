@@ -41,6 +41,7 @@ def test_every_verb_has_its_series() -> None:
     metrics.in_flight("threshold", -2)
     metrics.notification_sent()
     metrics.store_operation("redis", "execute", 0.001, 12)
+    metrics.store_available(True)
     metrics.bus_connected("publisher", True)
     metrics.bus_blocked("publisher", False)
     metrics.bus_reconnected("publisher")
@@ -72,6 +73,7 @@ def test_every_verb_has_its_series() -> None:
         (1, "cartscope_notifications_sent_total", {}),
         (1, "cartscope_store_operation_duration_seconds_count", {"store": "redis", "operation": "execute"}),
         (12, "cartscope_store_batch_items_sum", {"store": "redis", "operation": "execute"}),
+        (1, "cartscope_store_available", {}),
         (1, "cartscope_bus_connected", {"connection": "publisher"}),
         (0, "cartscope_bus_blocked", {"connection": "publisher"}),
         (1, "cartscope_bus_reconnects_total", {"connection": "publisher"}),
@@ -110,6 +112,19 @@ def test_every_verb_has_its_series() -> None:
         ),
     ]
     assert expected == [(registry.get_sample_value(name, labels), name, labels) for _, name, labels in expected]
+
+
+def test_the_first_loss_of_a_connection_is_an_increase() -> None:
+    """What can happen to a connection is shown at 0 from its opening on, and not reset when it opens again."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.bus_connected("publisher", True)
+    names = ("cartscope_bus_blocked", "cartscope_bus_reconnects_total")
+    assert [0, 0] == [sample(registry, name, connection="publisher") for name in names]
+    metrics.bus_reconnected("publisher")
+    metrics.bus_blocked("publisher", True)
+    metrics.bus_connected("publisher", True)
+    assert [1, 1] == [sample(registry, name, connection="publisher") for name in names]
 
 
 def test_fast_handlers_are_told_apart() -> None:

@@ -99,6 +99,19 @@ async def test_an_unroutable_event_is_seen_and_kept(store: SqlStore) -> None:
     assert (await store.depth()).pending == 1
 
 
+async def test_the_first_failure_to_publish_is_an_increase(store: SqlStore) -> None:
+    """Every outcome of every awaited event type is shown at 0 before anything is published."""
+    telemetry = silent()
+    async with relaying(store, ScriptedBus(), telemetry):
+        shown = {
+            outcome: telemetry.registry.get_sample_value(
+                "cartscope_events_published_total", {"event_type": ItemAdded.type, "outcome": outcome}
+            )
+            for outcome in Outcome
+        }
+    assert dict.fromkeys(Outcome, 0) == shown
+
+
 async def test_only_awaited_events_must_reach_a_queue(store: SqlStore) -> None:
     """An event that no handler reacts to may be routed nowhere."""
     await append(store, "a")

@@ -115,6 +115,20 @@ async def test_effects_results_and_acks(tmp_path: Path) -> None:
         await results.close()
 
 
+async def test_the_first_failure_is_an_increase(tmp_path: Path) -> None:
+    """Every outcome of every event type that the handler reacts to is shown at 0 before the first delivery."""
+    async with chain_of(tmp_path, add_one) as chain:
+        chain.worker(chain.store)
+        shown = [
+            (sample.labels["event_type"], sample.labels["outcome"], sample.value)
+            for family in chain.telemetry.registry.collect()
+            for sample in family.samples
+            if sample.name == "cartscope_events_handled_total"
+        ]
+    expected = [(TYPE, outcome, 0) for outcome in ("dead_lettered", "done", "duplicate", "retried")]
+    assert [*expected, ("unreadable", "dead_lettered", 0)] == sorted(shown)
+
+
 async def test_redelivery(tmp_path: Path) -> None:
     """An event delivered twice changes the total once, and its stored result is reported again."""
     async with chain_of(tmp_path, add_one) as chain:

@@ -14,6 +14,8 @@ from cart_platform.events import Event, Malformed, decode, now
 from cart_platform.handler import DEAD_LETTERED, Handler, Reject, Result, UnitOfWork
 
 TRACEBACK_CHARACTERS = 2_000
+UNREADABLE = "unreadable"
+"""Stands for the event type of a message that is no event."""
 
 
 class Verdict(StrEnum):
@@ -48,8 +50,8 @@ class Attempt:
 
     @property
     def event_type(self) -> str:
-        """The type of the event, `unreadable` for a message that is none."""
-        return self.event.type if self.event else "unreadable"
+        """The type of the event, `UNREADABLE` for a message that is none."""
+        return self.event.type if self.event else UNREADABLE
 
     def read(self, handler: Handler) -> None:
         """Decode the event; what is none, or none that the handler reacts to, is a dead letter at once."""

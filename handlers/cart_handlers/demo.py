@@ -13,6 +13,8 @@ from cart_platform import roles
 from cart_platform.bootstrap import Parts, assemble
 from cart_platform.data_folder import DataFolder
 from cart_platform.driving import Chain, Run, drive
+from cart_platform.faults.shoppers import SERVICE as SHOPPERS
+from cart_platform.faults.shoppers import bursting
 from cart_platform.handler import service_name
 from cart_platform.lifetime import Stop
 from cart_platform.live import Screen
@@ -52,6 +54,7 @@ def embedded(folder: DataFolder) -> Settings:
             "bus_url": f"sqlite:///{folder.path / 'bus.db'}",
             "mail_url": f"maildir:///{folder.mail}",
             "log_dir": folder.logs,
+            "faults_file": folder.faults,
         }
     )
 
@@ -67,7 +70,11 @@ async def chain(parts: Parts, folder: DataFolder) -> AsyncIterator[Chain]:
             group.create_task(worker(parts, handler, role).run(stop, parts.settings.drain))
         running = _running_file(parts, folder, url)
         try:
-            yield Chain(url, Observer(parts.store, parts.bus, parts.handlers, {"demo": own(telemetry.registry)}))
+            yield Chain(
+                url,
+                Observer(parts.store, parts.bus, parts.handlers, {"demo": own(telemetry.registry)}),
+                lambda load: bursting(load, parts.settings.faults_file, telemetry.named(SHOPPERS)),
+            )
         finally:
             stop.set()
             running.write({})

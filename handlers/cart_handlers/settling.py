@@ -72,6 +72,7 @@ class Settler:
         if attempt.event is not None:
             fields["cartscope.cart.id"] = attempt.event.subject
         if attempt.failure is not None:
+            fields["error.type"] = attempt.failure.error.partition(":")[0]
             fields["error.message"] = attempt.failure.error
             fields["error.stack_trace"] = attempt.failure.traceback
         if attempt.reason:

@@ -7,9 +7,10 @@ once for each event, in one atomic step -> publish the results -> ack. What fail
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import product
 from typing import TypeVar
 
-from cart_handlers.attempt import Attempt
+from cart_handlers.attempt import UNREADABLE, Attempt, Verdict
 from cart_handlers.reporting import Reporter
 from cart_handlers.settling import Settler
 from cart_observability.messaging import Messaging
@@ -56,6 +57,13 @@ class Worker:
         self._claim_lease = claim_lease
         self._turn = asyncio.Lock()
         self._stop = Stop()
+        self._show_outcomes()
+
+    def _show_outcomes(self) -> None:
+        """Every outcome is in the metrics from the start: a rate does not see the first failure of a series."""
+        for event_type, verdict in product(self.handler.reacts_to, Verdict):
+            self._metrics.event_handled(self.handler.name, event_type, verdict, 0)
+        self._metrics.event_handled(self.handler.name, UNREADABLE, Verdict.DEAD_LETTERED, 0)
 
     async def run(self, stop: Stop, drain: float) -> None:
         """Work until stopped, then finish what is under way within `drain` seconds and give back the rest."""

@@ -78,6 +78,7 @@ class DependencyMetrics:
             "store",
             "operation",
         )
+        self.available = define.level("cartscope_store_available", "1 while the store answers.")
         self.connected = define.gauges("cartscope_bus_connected", "1 while the connection is open.", "connection")
         self.blocked = define.gauges(
             "cartscope_bus_blocked", "1 while the broker refuses to read from the connection.", "connection"

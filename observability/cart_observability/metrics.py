@@ -78,7 +78,7 @@ class Metrics:
     def event_published(
         self, event_type: str, outcome: str, amount: int = 1, *, span_context: SpanContext | None = None
     ) -> None:
-        """The bus answered for `amount` events: confirmed, unroutable or unknown."""
+        """The bus answered for `amount` events: confirmed, unroutable or unknown. 0 of them make the series present."""
         self._events.published.child(event_type, outcome).inc(amount, exemplar_of(span_context))
 
     def shards_held(self, count: int) -> None:
@@ -86,10 +86,16 @@ class Metrics:
         self._events.shards.set(count)
 
     def event_handled(
-        self, handler: str, event_type: str, outcome: str, *, span_context: SpanContext | None = None
+        self,
+        handler: str,
+        event_type: str,
+        outcome: str,
+        amount: int = 1,
+        *,
+        span_context: SpanContext | None = None,
     ) -> None:
-        """A delivery is finished: done, duplicate, retried or dead_lettered."""
-        self._handlers.handled.child(handler, event_type, outcome).inc(1, exemplar_of(span_context))
+        """Deliveries are finished: done, duplicate, retried or dead_lettered. 0 of them make the series present."""
+        self._handlers.handled.child(handler, event_type, outcome).inc(amount, exemplar_of(span_context))
 
     def event_aged(self, handler: str, seconds: float, *, span_context: SpanContext | None = None) -> None:
         """How old an event was, by its own time, when its effect was committed."""
@@ -116,9 +122,16 @@ class Metrics:
         self._dependencies.store_duration.child(store, operation).observe(seconds, exemplar_of())
         self._dependencies.store_batch.child(store, operation).observe(items)
 
+    def store_available(self, available: bool) -> None:  # noqa: FBT001 - the state itself, not a switch
+        """The store answers, or does not."""
+        self._dependencies.available.set(available)
+
     def bus_connected(self, connection: str, up: bool) -> None:  # noqa: FBT001 - the state itself, not a switch
         """A connection to the bus opened or was lost."""
         self._dependencies.connected.child(connection).set(up)
+        # Present from then on, at 0: a rate over a series that begins with its first loss does not see that loss.
+        self._dependencies.blocked.child(connection)
+        self._dependencies.reconnects.child(connection)
 
     def bus_blocked(self, connection: str, blocked: bool) -> None:  # noqa: FBT001 - the state itself, not a switch
         """The broker stopped, or went on, reading from a connection."""

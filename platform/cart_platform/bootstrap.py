@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -56,7 +57,8 @@ def assemble(settings: Settings, telemetry: Telemetry) -> Parts:
     bus = _of_scheme(settings.bus_url, "CARTSCOPE_BUS_URL", BUSES)(settings, topology, telemetry)
     telemetry.metrics.use_messaging_system(bus.system)
     store = _of_scheme(settings.store_url, "CARTSCOPE_STORE_URL", STORES)(settings, telemetry)
-    return Parts(settings, telemetry, store, bus, handlers)
+    parts = Parts(settings, telemetry, store, bus, handlers)
+    return parts if settings.faults_file is None else _disturbable(parts, settings.faults_file)
 
 
 def load_handlers(settings: Settings, telemetry: Telemetry) -> Sequence[Handler]:
@@ -74,6 +76,13 @@ def load_handlers(settings: Settings, telemetry: Telemetry) -> Sequence[Handler]
     if not all(isinstance(row, Handler) for row in table):
         raise UsageError(f"{settings.handlers!r} gives no table of handlers: each row must be a Handler")
     return table
+
+
+def _disturbable(parts: Parts, file: Path) -> Parts:
+    # Nothing of it is there for a process that cannot be disturbed.
+    from cart_platform.faults.injection import disturbable_parts  # noqa: PLC0415  see above
+
+    return disturbable_parts(parts, file)
 
 
 # Each driver is imported by the one function that needs it: a worker on Redis does not pay for SQLAlchemy's memory.

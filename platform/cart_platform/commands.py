@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cart_platform.faults.commands import faults
+
 commands = typer.Typer()
 
 RUNS = "The whole chain on this machine"
 PROCESSES = "Processes of the chain"
 LOOKING = "Looking at a chain"
+STACK = "The stack of servers"
+
+commands.add_typer(faults, name="faults", rich_help_panel=LOOKING)
 
 UNDER_LOAD = """
 
@@ -76,11 +81,14 @@ def run_command(what: str, runner: "Callable[[], Runner]") -> Callable[..., None
         from cart_platform import lifetime
         from cart_platform.data_folder import DataFolder
         from cart_platform.driving import Run
+        from cart_platform.faults.switching import still_on
 
         run = Run(rate, duration, seed, replay, layout, columns, as_json)
         run.check()
         start = runner()
         with DataFolder(data_dir) as folder:
+            for line in still_on(folder.faults):
+                typer.echo(line, err=True)
             raise typer.Exit(lifetime.run(lambda stop: start(run, folder, stop)))
 
     command.__doc__ = what + UNDER_LOAD
@@ -116,6 +124,50 @@ def status(
     typer.echo(asyncio.run(status.status(data_dir, as_json=as_json)))
 
 
+@commands.command(rich_help_panel=LOOKING)
+def capacity(
+    prometheus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Of the server to ask; else the latest native run's, or http://127.0.0.1:9090."
+        ),
+    ] = None,
+    window: Annotated[
+        int, typer.Option(min=60, help="Seconds to look back; a chain that is younger seems less busy than it is.")
+    ] = 300,
+    arrival_rate: Annotated[
+        float | None,
+        typer.Option("--lambda", metavar="EVENTS_PER_SECOND", help="Suppose this load of the chain."),
+    ] = None,
+    slots: Annotated[
+        list[str] | None, typer.Option(metavar="[HANDLER=]N", help="Suppose these slots; may be given again.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell how much the handlers can take: utilisation, headroom, time to drain, slots needed, Little's law.
+
+    With --lambda, what comes to each handler grows or shrinks in proportion to the measured λ of accepted events,
+    so that a handler that reacts to few of them goes on getting its share. E[T_process] stays as measured; where a
+    handler works in batches it falls as load grows, and what is told is the worse case.
+    """
+    import asyncio
+
+    from cart_platform import planning_report
+
+    asyncio.run(planning_report.report(prometheus, window, arrival_rate, slots or (), as_json=as_json))
+
+
+@commands.command(rich_help_panel=PROCESSES)
+def ship_logs(
+    data_dir: Annotated[Path, typer.Option(help="Of the demo or native run whose logs they are.")],
+    elasticsearch: Annotated[str, typer.Option(metavar="URL", help="Where they go.")] = "http://127.0.0.1:9200",
+) -> None:
+    """Take the log lines of a run to Elasticsearch, each once, until Ctrl-C; goes on where it was."""
+    from cart_platform import lifetime, shipping
+
+    raise typer.Exit(lifetime.run(lambda stop: shipping.ship_logs(data_dir, elasticsearch, stop)))
+
+
 @commands.command(rich_help_panel=PROCESSES)
 def shop(
     url: Annotated[str, typer.Option(help="The API to drive.")] = "http://127.0.0.1:8000",
@@ -136,8 +188,11 @@ def shop(
     Idempotency-Key. Exits with 1 when commands were given up.
     """
     from cart_platform import lifetime, loading
+    from cart_platform.faults.shoppers import bursting_alone
+    from cart_platform.settings import load_settings
     from cart_platform.shoppers import Load, Replay, parse_columns
 
+    settings = load_settings()
     if replay is not None:
         names = parse_columns(columns) if columns else None
         load: Load | Replay = Replay(url, replay, layout, names, wait=wait, concurrency=concurrency or 64)
@@ -146,8 +201,75 @@ def shop(
         load = Load(url, rate, seconds, profile, seed, wait=wait, concurrency=concurrency or 256)
 
     async def main(stop: lifetime.Stop) -> int:
-        summary = await loading.run(load, stop)
+        async with bursting_alone(load, settings.faults_file, settings.log_dir):
+            summary = await loading.run(load, stop)
         typer.echo(json.dumps(summary.as_dict()) if as_json else loading.describe_summary(summary))
         return 1 if summary.failed else 0
 
     raise typer.Exit(lifetime.run(main))
+
+
+@commands.command(rich_help_panel=STACK)
+def setup(
+    elasticsearch: Annotated[
+        str, typer.Option(metavar="URL", envvar="CARTSCOPE_ELASTICSEARCH_URL", help="Of Elasticsearch.")
+    ] = "http://127.0.0.1:9200",
+    kibana: Annotated[
+        str, typer.Option(metavar="URL", envvar="CARTSCOPE_KIBANA_URL", help="Of Kibana.")
+    ] = "http://127.0.0.1:5601",
+    secrets: Annotated[
+        Path, typer.Option(envvar="CARTSCOPE_SECRETS_DIR", help="The folder of the stack's passwords, a file each.")
+    ] = Path("/run/secrets"),
+    elk: Annotated[Path, typer.Option(envvar="CARTSCOPE_ELK_DIR", help="The folder elk/ of the repository.")] = Path(
+        "elk"
+    ),
+    patience: Annotated[float, typer.Option(min=0, help="Seconds that each server may take to answer.")] = 600.0,
+) -> None:
+    """Put what the stack needs into Elasticsearch and Kibana: users, templates, data streams, data view, dashboard.
+
+    It waits for both, says each step, and may be run again at any time. Exits with 1 when something cannot be done.
+    """
+    import asyncio
+
+    from cart_observability.stack_setup.failure import SetupFailed
+    from cart_observability.stack_setup.run import Plan, set_up
+    from cart_platform.errors import CartscopeError
+
+    try:
+        asyncio.run(set_up(Plan(elasticsearch, kibana, secrets, elk, patience), typer.echo))
+    except SetupFailed as error:
+        raise CartscopeError(str(error)) from error
+
+
+@commands.command(rich_help_panel=STACK)
+def passwords(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where each reader's folder of password files is.")],
+    give: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR=USER:GROUP", help="Also make this folder and give it to these ids."),
+    ] = None,
+) -> None:
+    """Make the stack's passwords; those that are there already are kept. Each file can be read by one user id alone."""
+    from cart_platform.stack import passwords as stack_passwords
+
+    gifts = [stack_passwords.parse_gift(text) for text in give or ()]
+    typer.echo(stack_passwords.provide(folder))
+    for gift in gifts:
+        stack_passwords.give(*gift)
+
+
+@commands.command(rich_help_panel=STACK)
+def front_door(
+    dashboards: Annotated[Path, typer.Option(help="The folder grafana/dashboards of the repository.")] = Path(
+        "grafana/dashboards"
+    ),
+    kibana: Annotated[Path, typer.Option(help="The folder elk/kibana of the repository.")] = Path("elk/kibana"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8080,
+) -> None:
+    """Serve the page that says what to look at first in the stack, what answers there, and leads to all of it."""
+    from cart_platform import lifetime
+    from cart_platform.front_door.app import serve
+    from cart_platform.front_door.places import read_places
+
+    places = read_places(dashboards, kibana)
+    raise typer.Exit(lifetime.run(lambda stop: serve(places, port, stop)))

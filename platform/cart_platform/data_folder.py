@@ -45,6 +45,11 @@ class DataFolder:
         return self.path / "mail"
 
     @property
+    def faults(self) -> Path:
+        """The switchboard of faults."""
+        return self.path / "faults.json"
+
+    @property
     def output(self) -> Path:
         """What servers and processes print, a file each."""
         return self.path / "output"

@@ -6,8 +6,8 @@ import json
 import math
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,10 +71,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A running chain: where its API is, who observes it, and how often its processes had to be started again."""
+    """A running chain: where its API is, who observes it, and how often its processes had to be started again.
+
+    `disturbing` surrounds a load with the faults of shoppers.
+    """
 
     api: str
     observer: Observer
+    disturbing: Callable[[Load | Replay], AbstractAsyncContextManager[None]]
     restarts: Callable[[], Mapping[str, int]] = dict
 
 
@@ -110,7 +114,8 @@ async def drive(run: Run, chain: Chain, screen: Screen, stop: Stop) -> tuple[str
         began = time.monotonic()
         tell = Troubles(screen).tell
         work = run_load(load, tell) if isinstance(load, Load) else run_replay(load, tell)
-        sent = await until_stopped(work, stop)
+        async with chain.disturbing(load):
+            sent = await until_stopped(work, stop)
         loaded = time.monotonic()
         await _handled(observer, stop, screen)
         ended = time.monotonic()
@@ -153,9 +158,17 @@ async def shown(observer: Observer, screen: Screen) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
+        await _ended(tasks)
+
+
+async def _ended(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    """Cancel until all have ended: a time limit of the store's client that runs out at that moment swallows it."""
+    left = set(tasks)
+    while left:
+        for task in left:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        _, left = await asyncio.wait(left, timeout=1.0)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _keep_showing(observer: Observer, screen: Screen) -> None:

@@ -1,18 +1,18 @@
 """One process of the chain: telemetry, parts and signals round what it is there for."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from cart_observability.logs import capture_standard_logging
-from cart_observability.metrics import watch_event_loop
+from cart_observability.metrics import Metrics, watch_event_loop
 from cart_observability.telemetry import Telemetry
 from cart_platform import lifetime
 from cart_platform.bootstrap import Parts, assemble
 from cart_platform.errors import CartscopeError
 from cart_platform.lifetime import Stop, patiently
 from cart_platform.settings import Settings, load_settings
+from cart_platform.store import Store
 
 Role = Callable[[Parts, Telemetry, Stop], Awaitable[None]]
 """What a process is there for: works on started parts, under its own telemetry, until stopped."""
@@ -84,18 +84,30 @@ async def started(parts: Parts, stop: Stop) -> AsyncIterator[Parts]:
         CartscopeError: with one clear line, when the store or the bus cannot be used; for servers that do not answer,
             after the patience of the settings.
     """
-    log = parts.telemetry.log
-    lag = asyncio.create_task(watch_event_loop(parts.telemetry.metrics))
+    log, metrics = parts.telemetry.log, parts.telemetry.metrics
+    watches = [asyncio.create_task(watch_event_loop(metrics))]
     try:
         patience = parts.settings.start_patience
         await patiently(parts.store.start, stop, patience)
+        watches.append(asyncio.create_task(watch_store(parts.store, metrics)))
         log.info("store connected", **{"event.action": "store.connected"})
         await patiently(parts.bus.start, stop, patience)
         log.info("process started", **{"event.action": "process.started", "url.full": parts.telemetry.metrics_url})
         yield parts
     finally:
-        lag.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await lag
+        for watch in watches:
+            watch.cancel()
+        await asyncio.gather(*watches, return_exceptions=True)
         await parts.close()
         log.info("process stopped", **{"event.action": "process.stopped"})
+
+
+async def watch_store(store: Store, metrics: Metrics, interval: float = 5.0) -> None:
+    """Show until cancelled whether the store answers, asked anew after so many seconds."""
+    while True:
+        try:
+            await store.ping()
+            metrics.store_available(True)
+        except CartscopeError:
+            metrics.store_available(False)
+        await asyncio.sleep(interval)

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from itertools import product, zip_longest
 
 from cart_observability.logs import trace_fields
 from cart_observability.messaging import Messaging, Outgoing
@@ -59,6 +59,9 @@ class Relay:
         self._shards: Sequence[int] = ()
         self._leased_until = 0.0
         self._idle = IDLE_SECONDS[0]
+        for event_type, outcome in product(awaited, Outcome):
+            # Present from the start: a rate over a series that begins with its first failure does not see that failure.
+            self._metrics.event_published(event_type, outcome, 0)
 
     async def run(self, stop: Stop) -> None:
         """Relay until stopped; servers that do not answer are waited for."""

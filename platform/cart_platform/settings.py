@@ -1,5 +1,6 @@
 """The settings, from environment variables that start with `CARTSCOPE_`; each has a default that works."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,12 @@ class Settings(BaseSettings):
     api_port: int = Field(8000, ge=0, le=65535, description="The API's port; 0 takes a free one")
     telemetry_port: int = Field(0, ge=0, le=65535, description="The port of /metrics; 0 takes a free one")
     log_dir: Path | None = Field(None, description="A folder for log files beside standard output")
+    secrets_dir: Path | None = Field(
+        None, description="A folder of files named as these variables in small letters; variables go before files"
+    )
+    faults_file: Path | None = Field(
+        None, description="The file by which faults are switched on; without it none can be"
+    )
     shards: int = Field(8, ge=1, le=256, description="Parts that a new store is divided into; relays share them")
     retention: timedelta = Field(
         timedelta(days=7), description="How long events, results and idempotency keys are kept"
@@ -51,13 +58,18 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings from the environment.
+    """Read the settings from the environment, and from the files of `CARTSCOPE_SECRETS_DIR` what is not there.
 
     Raises:
         UsageError: naming each variable that cannot be used, and why.
     """
+    folder = os.environ.get("CARTSCOPE_SECRETS_DIR")
+    if folder and not Path(folder).is_dir():
+        raise UsageError(f"the settings cannot be used: CARTSCOPE_SECRETS_DIR: {folder} is not a folder")
     try:
-        return Settings()
+        return Settings(_secrets_dir=folder)
+    except OSError as error:
+        raise UsageError(f"the settings cannot be used: CARTSCOPE_SECRETS_DIR: {error}") from error
     except ValidationError as error:
         faults = "; ".join(
             f"CARTSCOPE_{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"

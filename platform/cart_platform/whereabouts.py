@@ -46,10 +46,12 @@ def find(data_folder: Path | None) -> Path | None:
 def settings_of(folder: Path | None) -> Settings:
     """The settings of the chain in a data folder; those of the environment without one.
 
+    Who looks at a chain is disturbed by none of its faults.
+
     Raises:
         UsageError: when no chain ever ran in the folder.
     """
-    settings = load_settings()
+    settings = load_settings().model_copy(update={"faults_file": None})
     if folder is None:
         return settings
     running = read_running(folder)

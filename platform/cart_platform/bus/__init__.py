@@ -15,6 +15,8 @@ from cart_platform.handler import Handler
 
 EVENTS_EXCHANGE = "cart.events"
 RESULTS_EXCHANGE = "cart.results"
+DEFAULT_EXCHANGE = ""
+"""Leads to the queue that the routing key names."""
 
 
 class Outcome(StrEnum):

@@ -7,7 +7,7 @@ from contextlib import suppress
 from itertools import count
 
 from cart_observability.telemetry import Telemetry
-from cart_platform.bus import EVENTS_EXCHANGE, DeadLetter, Delivery, Outcome, Publication, Subscription, Topology
+from cart_platform.bus import RESULTS_EXCHANGE, DeadLetter, Delivery, Outcome, Publication, Subscription, Topology
 from cart_platform.bus.sql.dead_letters import IDS, LISTING, PURGE, REPLAY, Chosen, Oldest, read_ids
 from cart_platform.bus.sql.desk import Desk
 from cart_platform.bus.sql.keeper import Keeper
@@ -103,7 +103,7 @@ class SqlBus:
         """Publish a batch in one transaction; all of it is `unknown` when the file does not take it."""
         if not publications:
             return []
-        lasting = any(publication.exchange == EVENTS_EXCHANGE for publication in publications)
+        lasting = any(publication.exchange != RESULTS_EXCHANGE for publication in publications)
         step = self._queues.publish if lasting else self._queues.report
         try:
             published = await self._file.run(step, publications, self._published)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
-from cart_platform.bus import EVENTS_EXCHANGE, RESULTS_EXCHANGE, Publication, Queue
+from cart_platform.bus import DEFAULT_EXCHANGE, EVENTS_EXCHANGE, RESULTS_EXCHANGE, Publication, Queue
 from cart_platform.bus.sql.file import data_version
 from cart_platform.bus.sql.schema import bindings, messages
 
@@ -41,6 +41,7 @@ class Routes:
         foreign = bindings.c.holder.is_distinct_from(self._holder)
         for exchange, key, queue, _ in connection.execute(select(bindings).where(foreign)):
             queues[exchange, key].add(queue)
+            queues[DEFAULT_EXCHANGE, queue].add(queue)
         return dict(queues)
 
     def _route(self, publication: Publication) -> set[str]:
