@@ -16,7 +16,9 @@ from cart_handlers import table
 from cart_observability.telemetry import Telemetry, silent
 from cart_platform.api.server import ApiServer
 from cart_platform.bus import EVENTS_EXCHANGE, RESULTS_EXCHANGE
+from cart_platform.faults.catalogue import CATALOGUE
 from cart_platform.settings import Settings
+from support.compose_file import variables
 from support.documents import ROOT, Document, documents
 from support.observability import recording, sample
 from support.servers import RabbitServer, wait_until
@@ -73,10 +75,18 @@ def test_settings() -> None:
     assert list(settings_rows()) == [line for line in shown if line.count("|") == 4]
 
 
+def test_faults() -> None:
+    """The table of faults is the catalogue."""
+    _, _, table = OPERATIONS.text.partition("| fault | what it does | where it is seen |\n|---|---|---|\n")
+    rows = [f"| `{fault.name}` | {fault.does} | `{fault.watch.metric}` |" for fault in CATALOGUE.values()]
+    assert rows == table.partition("\n\n")[0].splitlines()
+
+
 def test_variables() -> None:
-    """A variable that a document names is a setting."""
+    """A variable that a document names is a setting, or one of the stack."""
     named = {name for document in documents() for name in re.findall(r"\bCARTSCOPE_[A-Z_]+", document.text)}
-    assert set() == named - {f"CARTSCOPE_{name.upper()}" for name in Settings.model_fields}
+    settings = {f"CARTSCOPE_{name.upper()}" for name in Settings.model_fields}
+    assert set() == named - settings - set(variables("docker-compose.yml"))
 
 
 def test_own_handler_is_ten_lines() -> None:
