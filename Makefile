@@ -2,13 +2,14 @@
 
 PYTHON ?= python3
 CARTSCOPE = .venv/bin/cartscope
+TEMPLATES = .venv/bin/python -m cart_observability.elastic.template observability/signals.yaml
 INSTALL = .venv/bin/pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo native test check format lock signals clean
+.PHONY: help demo native test check format lock signals kibana dashboards clean
 .DEFAULT_GOAL := help
 
 help: ## Explain the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/run ## Run the whole chain in one process, with shoppers, until Ctrl-C (DURATION=30 stops it by itself)
 	$(CARTSCOPE) demo $(if $(DURATION),--duration $(DURATION)) $(if $(RATE),--rate $(RATE))
@@ -26,13 +27,26 @@ check: .venv/dev ## Lint, types, and whether generated files are up to date
 	.venv/bin/mypy
 	.venv/bin/python -m cart_observability.signals observability/signals.yaml | diff docs/signals.md - || \
 	  { echo "docs/signals.md is not what observability/signals.yaml says: run make signals"; exit 1; }
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && $(TEMPLATES) "$$fresh" && \
+	  diff -r "$$fresh" elk/elasticsearch || \
+	  { echo "elk/elasticsearch is not what observability/signals.yaml says: run make signals"; exit 1; }
+	.venv/bin/python -m cart_observability.kibana | diff elk/kibana/cartscope.ndjson - > /dev/null || \
+	  { echo "elk/kibana/cartscope.ndjson is not what the code says: run make kibana"; exit 1; }
+	.venv/bin/python -m cart_observability.dashboards --check grafana/dashboards
 
 format: .venv/dev ## Format the code
 	.venv/bin/ruff check --fix --quiet || true
 	.venv/bin/ruff format
 
-signals: .venv/dev ## Write docs/signals.md from observability/signals.yaml
+signals: .venv/dev ## Write docs/signals.md and elk/elasticsearch from observability/signals.yaml
 	.venv/bin/python -m cart_observability.signals observability/signals.yaml > docs/signals.md
+	$(TEMPLATES) elk/elasticsearch
+
+kibana: .venv/dev ## Write elk/kibana/cartscope.ndjson, Kibana's objects, from the code
+	.venv/bin/python -m cart_observability.kibana > elk/kibana/cartscope.ndjson
+
+dashboards: .venv/dev ## Write grafana/dashboards from the code
+	.venv/bin/python -m cart_observability.dashboards grafana/dashboards
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
