@@ -93,11 +93,3 @@ def test_missing_servers(monkeypatch: pytest.MonkeyPatch) -> None:
         CartscopeError, match=r"redis-server, rabbitmq-server.*apt-get install redis-server rabbitmq-server"
     ):
         installed.servers()
-
-
-def test_servers_that_need_not_be() -> None:
-    """Without Prometheus and Alertmanager a run goes on and says how to get them."""
-    lines = installed.done_without(installed.Servers("redis", "rabbitmq", "epmd", prometheus=None, alertmanager=None))
-    assert ["apt-get install prometheus" in lines[0], "apt-get install prometheus-alertmanager" in lines[1]] == [
-        True
-    ] * 2

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pika
 import pytest
 import redis
 
 from cart_platform.data_folder import DataFolder
-from cart_platform.native import leftovers, probe, resumed_servers
+from cart_platform.native import installed, leftovers, probe, resumed_servers
 from conftest import skip_or_fail
 from support.servers import RabbitServer, RedisServer, wait_until
 
@@ -101,8 +100,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def test_running_file(run: Run) -> None:
     """running.json names every process, address and folder, and only its owner may read it."""
     running = run.running
-    watchers = {"prometheus", "alertmanager"} & set(running["urls"])
-    assert CARTSCOPE | {"redis", "rabbitmq", "epmd"} | watchers == set(running["processes"])
+    watchers = set(installed.servers().watchers)
+    shipper = {"log-shipper"} if "elasticsearch" in watchers else set()
+    assert CARTSCOPE | {"redis", "rabbitmq", "epmd"} | watchers | shipper == set(running["processes"])
     assert {"api", "store", "bus", "metrics"} | watchers == set(running["urls"])
     assert set(running["urls"]["metrics"]) == CARTSCOPE
     assert {"logs": str(run.folder / "logs"), "mail": str(run.folder / "mail")} == running["folders"]
@@ -145,22 +145,6 @@ def test_killed_process_comes_back(run: Run, name: str) -> None:
         run.kill(name)
 
 
-def test_prometheus_scrapes_every_process(run: Run) -> None:
-    """Prometheus finds each process of the chain and RabbitMQ up."""
-    urls = run.running["urls"]
-    if "prometheus" not in urls:
-        skip_or_fail("prometheus")
-
-    def healthy() -> set[str]:
-        with urlopen(f"{urls['prometheus']}/api/v1/targets") as answer:
-            targets = json.load(answer)["data"]["activeTargets"]
-        return {
-            target["labels"].get("process", target["labels"]["job"]) for target in targets if target["health"] == "up"
-        }
-
-    wait_until(lambda: CARTSCOPE | {"rabbitmq", "rabbitmq-queues"} == healthy(), "every target up")
-
-
 def test_strangers_are_refused(run: Run) -> None:
     """Neither Redis nor RabbitMQ lets anyone in without the password of this run."""
     urls = run.running["urls"]
@@ -195,7 +179,8 @@ def test_ctrl_c_ends_everything_in_order(tmp_path: Path) -> None:
         assert [] == leftovers.find(tmp_path)
         farewells = (tmp_path / "farewells").read_text().split()
         assert farewells[0] == "api"
-        assert sorted(farewells[1:]) == ["relay", "worker-popularity", "worker-threshold"]
+        assert sorted(farewells[1:4]) == ["relay", "worker-popularity", "worker-threshold"]
+        assert all(name.startswith("ship-logs") for name in farewells[4:])
         assert run.running["processes"] == {}
 
 

@@ -1,4 +1,4 @@
-"""Stands in for `cartscope api|relay|worker NAME`: serves its metrics and readiness, ends on SIGTERM.
+"""Stands in for `cartscope api|relay|worker NAME|ship-logs`: serves its metrics and readiness, ends on SIGTERM.
 
 It can be told to write a line when it ends (`STAND_IN_FAREWELLS`, a file), so that tests see in which order.
 """
@@ -11,6 +11,9 @@ from pathlib import Path
 from threading import Thread
 from types import FrameType
 from typing import Any
+
+PORTS = {"api": ["CARTSCOPE_TELEMETRY_PORT", "CARTSCOPE_API_PORT"], "ship-logs": []}
+"""The variables of the ports that a process serves; most have one."""
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -38,8 +41,7 @@ def end(_number: int, _frame: FrameType | None) -> None:
 def main() -> None:
     """Serve until told to end."""
     signal.signal(signal.SIGTERM, end)
-    names = ["CARTSCOPE_TELEMETRY_PORT"] + ["CARTSCOPE_API_PORT"] * (sys.argv[1] == "api")
-    for name in names:
+    for name in PORTS.get(sys.argv[1], ["CARTSCOPE_TELEMETRY_PORT"]):
         server = ThreadingHTTPServer(("127.0.0.1", int(os.environ[name])), Answer)
         Thread(target=server.serve_forever, daemon=True).start()
     signal.pause()

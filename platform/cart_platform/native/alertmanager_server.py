@@ -1,17 +1,19 @@
-"""Alertmanager: groups what Prometheus reports and shows it; it tells no one until a receiver is configured."""
+"""Alertmanager: groups and silences what Prometheus reports and shows it, by the stack's own file.
 
-import json
+It tells no one: the stack's receivers write e-mails, and a native run has no mail server.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import yaml
+
+from cart_platform.native.checkout import ALERTMANAGER
 from cart_platform.native.ports import LOOPBACK
 from cart_platform.native.private_file import write_private
 from cart_platform.native.probe import serves
 from cart_platform.native.program import Program
-
-_CONFIGURATION = {
-    "route": {"receiver": "page", "group_by": ["alertname"]},
-    "receivers": [{"name": "page"}],
-}
 
 
 def program(executable: str, folder: Path, port: int) -> Program:
@@ -24,7 +26,8 @@ def program(executable: str, folder: Path, port: int) -> Program:
     """
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "alertmanager.yml"
-    write_private(configuration, json.dumps(_CONFIGURATION, indent=2))  # JSON is YAML
+    content = configured(yaml.safe_load(ALERTMANAGER.read_text(encoding="utf-8")))
+    write_private(configuration, yaml.safe_dump(content, sort_keys=False))
     return Program(
         name="alertmanager",
         command=(
@@ -37,3 +40,11 @@ def program(executable: str, folder: Path, port: int) -> Program:
         folder=folder,
         ready=lambda: serves(port, "/-/ready"),
     )
+
+
+def configured(stack: Mapping[str, Any]) -> dict[str, Any]:
+    """The stack's configuration with receivers that write no e-mail."""
+    silent = [
+        {key: value for key, value in receiver.items() if key != "email_configs"} for receiver in stack["receivers"]
+    ]
+    return {**stack, "receivers": silent}

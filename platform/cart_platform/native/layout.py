@@ -1,26 +1,32 @@
 """The programs of a native run: which there are, on which ports, with which settings."""
 
+import os
 import sys
 from collections.abc import Sequence
 from functools import cached_property
 
+from cart_observability.span_export import ENDPOINTS
 from cart_platform.data_folder import DataFolder
-from cart_platform.native import alertmanager_server, prometheus_server, rabbitmq_server, redis_server
+from cart_platform.native import rabbitmq_server, redis_server
 from cart_platform.native.installed import Servers
 from cart_platform.native.kept import Kept, keep
 from cart_platform.native.ports import LOOPBACK
 from cart_platform.native.probe import serves
 from cart_platform.native.program import Program
 from cart_platform.native.rabbitmq_server import RabbitPorts
+from cart_platform.native.watchers import PORTS, Watchers
+from cart_platform.native.yielding import yielding
 
 CARTSCOPE = (sys.executable, "-m", "cart_platform")
 """The program `cartscope` of this installation, wherever PATH leads."""
 
 _RABBIT_PORTS = ("amqp", "rabbitmq-metrics", "rabbitmq-distribution", "epmd")
-_SERVER_PORTS = ("redis", *_RABBIT_PORTS, "prometheus", "alertmanager", "api")
+_SERVER_PORTS = ("redis", *_RABBIT_PORTS, *PORTS, "api")
 
 # Above CARTSCOPE_DRAIN's 20 s: a process that drains is not killed while it does.
 _DRAIN_SECONDS = 30.0
+# What is not shipped by then is when the run is resumed.
+_SHIPPING_SECONDS = 5.0
 
 
 class Layout:
@@ -40,10 +46,16 @@ class Layout:
         }
         telemetry = [self._telemetry(name) for name in self._arguments]
         self._kept = keep(folder.path, ports=[*_SERVER_PORTS, *telemetry], passwords=["redis", "rabbitmq"])
+        self._watchers = Watchers(servers.watchers, folder.path, self._kept.ports)
 
     @staticmethod
     def _telemetry(process: str) -> str:
         return f"{process}-telemetry"
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """A line for each server that a run can do without and does."""
+        return self._servers.missing
 
     @property
     def kept(self) -> Kept:
@@ -63,12 +75,11 @@ class Layout:
     @property
     def urls(self) -> dict[str, str | dict[str, str]]:
         """Addresses as `running.json` gives them."""
-        found = {"prometheus": self._servers.prometheus, "alertmanager": self._servers.alertmanager}
-        pages = ["api", *(name for name, path in found.items() if path)]
         return {
             "store": self.store_url,
             "bus": self.bus_url,
-            **{name: f"http://{LOOPBACK}:{self._kept.ports[name]}" for name in pages},
+            "api": f"http://{LOOPBACK}:{self._kept.ports['api']}",
+            **self._watchers.urls,
             "metrics": {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self._metrics_ports.items()},
         }
 
@@ -88,10 +99,17 @@ class Layout:
             "CARTSCOPE_BUS_URL": self.bus_url,
             "CARTSCOPE_MAIL_URL": f"maildir:///{self._folder.mail}",
             "CARTSCOPE_LOG_DIR": str(self._folder.logs),
+            "CARTSCOPE_FAULTS_FILE": str(self._folder.faults),
             "CARTSCOPE_API_PORT": str(self._kept.ports["api"]),
             # A server that was killed is restarted as well: waiting for it costs less than dying for it.
             "CARTSCOPE_START_PATIENCE": "120",
         }
+
+    @property
+    def _spans(self) -> dict[str, str]:
+        """Where spans go; the environment's word counts for more, an empty one (to nobody) too."""
+        collector = self._watchers.urls.get("collector")
+        return {ENDPOINTS[1]: collector} if collector and not any(name in os.environ for name in ENDPOINTS) else {}
 
     def epmd(self) -> Program:
         """What RabbitMQ needs first."""
@@ -110,25 +128,22 @@ class Layout:
         return rabbitmq_server.program(self._servers.rabbitmq, folder, self._rabbit_ports, password)
 
     def watchers(self) -> list[Program]:
-        """Prometheus and Alertmanager, as far as they are installed."""
-        folder, ports, servers = self._folder.path, self._kept.ports, self._servers
-        programs = []
-        if servers.alertmanager:
-            programs.append(
-                alertmanager_server.program(servers.alertmanager, folder / "alertmanager", ports["alertmanager"])
-            )
-        if servers.prometheus:
-            programs.append(
-                prometheus_server.program(
-                    servers.prometheus,
-                    folder / "prometheus",
-                    ports["prometheus"],
-                    self._metrics_ports,
-                    rabbitmq_port=self._rabbit_ports.metrics,
-                    alertmanager_port=ports["alertmanager"] if servers.alertmanager else None,
-                )
-            )
-        return programs
+        """What watches the run, as far as it is installed, in the order in which it is to start."""
+        return [*self._watchers.programs(self._metrics_ports), *self._shipper()]
+
+    def _shipper(self) -> list[Program]:
+        """What brings log lines to Elasticsearch, where that is."""
+        url = self._watchers.urls.get("elasticsearch")
+        if url is None:
+            return []
+        arguments = ("ship-logs", "--data-dir", str(self._folder.path), "--elasticsearch", url)
+        shipper = Program(
+            name="log-shipper",
+            command=(*self._cartscope, *arguments),
+            folder=self._folder.path,
+            stop_seconds=_SHIPPING_SECONDS,
+        )
+        return [yielding(shipper)]
 
     def api(self) -> Program:
         """The HTTP API."""
@@ -143,7 +158,7 @@ class Layout:
             name=name,
             command=(*self._cartscope, *self._arguments[name]),
             folder=self._folder.path,
-            environment={**self.settings, "CARTSCOPE_TELEMETRY_PORT": str(self._metrics_ports[name])},
+            environment={**self.settings, **self._spans, "CARTSCOPE_TELEMETRY_PORT": str(self._metrics_ports[name])},
             ready=lambda: serves(ready_port, ready_path),
             stop_seconds=_DRAIN_SECONDS,
             # The same lines are in the log folder.

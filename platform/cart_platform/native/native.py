@@ -19,6 +19,9 @@ from cart_platform.native.supervisor import Supervisor
 READY_SECONDS = 90.0
 """How long each program may take to serve for the first time; RabbitMQ takes 5 to 10 s on two cores."""
 
+BESIDE_SECONDS = 300.0
+"""How long one may take for which nobody waits."""
+
 # What the machine's own RabbitMQ and Erlang are told must not reach ours.
 _FOREIGN = ("RABBITMQ_", "ERL_")
 
@@ -51,6 +54,7 @@ class Native:
         self._layout: Layout | None = None
         self._running: RunningFile | None = None
         self._supervisor: Supervisor | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -77,16 +81,21 @@ class Native:
         return self._supervisor.restarts if self._supervisor else {}
 
     async def start(self) -> None:
-        """Start everything and return when the API says that it is ready.
+        """Start everything and return when the API says that it is ready; what watches may come later.
 
         Raises:
-            CartscopeError: when a server is not installed or cannot start; nothing is left running then.
+            CartscopeError: when a server that the chain needs is not installed or cannot start; nothing is left running
+                then.
         """
         async with self._whole_or_not_at_all():
             layout, supervisor = await self._prepare()
+            for line in layout.missing:
+                self._progress(line)
             folders = {"logs": self._folder.logs, "mail": self._folder.mail}
             self._running = RunningFile(self._folder.path, layout.urls, folders)
-            await self._start_servers(layout, supervisor, layout.watchers())
+            # First, so that they are the last to end and miss nothing.
+            self._start_beside(supervisor, layout.watchers())
+            await self._start_servers(layout, supervisor)
             await self._start_chain(layout, supervisor)
 
     async def start_servers(self) -> Mapping[str, str]:
@@ -97,11 +106,14 @@ class Native:
         """
         async with self._whole_or_not_at_all():
             layout, supervisor = await self._prepare()
-            await self._start_servers(layout, supervisor, watchers=())
+            await self._start_servers(layout, supervisor)
         return layout.settings
 
     async def stop(self) -> None:
         """End everything: the API, then relay and workers, then the servers. May be called again."""
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
         if self._supervisor:
             await self._supervisor.stop()
 
@@ -120,17 +132,28 @@ class Native:
 
     async def _prepare(self) -> tuple[Layout, Supervisor]:
         servers = installed.servers()
-        for line in installed.done_without(servers):
-            self._progress(line)
         if ended := await asyncio.to_thread(leftovers.end, self._folder.path):
             self._progress(f"ended {ended} processes that an earlier run on this folder left behind")
         self._layout = Layout(self._folder, servers, self._workers, self._cartscope)
         self._supervisor = Supervisor(_environment(self._folder, self._settings), self._folder.output, self._changed)
         return self._layout, self._supervisor
 
-    async def _start_servers(self, layout: Layout, supervisor: Supervisor, watchers: Sequence[Program]) -> None:
+    def _start_beside(self, supervisor: Supervisor, programs: Sequence[Program]) -> None:
+        """Start what the chain can do without, each a group of its own; nobody waits for it."""
+        for program in programs:
+            for child in supervisor.launch(program):
+                self._beside.append(asyncio.create_task(self._announce_or_do_without(child)))
+
+    async def _announce_or_do_without(self, child: Child) -> None:
+        try:
+            await self._announce(child, BESIDE_SECONDS)
+        except CartscopeError as error:
+            await child.stop()
+            self._progress(f"going on without {child.program.name}: {error}")
+
+    async def _start_servers(self, layout: Layout, supervisor: Supervisor) -> None:
         await self._ready(supervisor.launch(layout.epmd()))
-        await self._ready(supervisor.launch(layout.redis(), layout.rabbitmq(), *watchers))
+        await self._ready(supervisor.launch(layout.redis(), layout.rabbitmq()))
 
     async def _start_chain(self, layout: Layout, supervisor: Supervisor) -> None:
         """Start relay, workers and API together, yet in two groups: the API is to end first."""
@@ -141,12 +164,12 @@ class Native:
         try:
             async with asyncio.TaskGroup() as group:
                 for child in children:
-                    group.create_task(self._announce(child))
+                    group.create_task(self._announce(child, READY_SECONDS))
         except ExceptionGroup as failures:
             raise failures.exceptions[0] from failures
 
-    async def _announce(self, child: Child) -> None:
-        seconds = await child.wait_ready(READY_SECONDS)
+    async def _announce(self, child: Child, patience: float) -> None:
+        seconds = await child.wait_ready(patience)
         self._progress(f"{child.program.name} ready after {seconds:.1f} s")
 
     def _changed(self) -> None:

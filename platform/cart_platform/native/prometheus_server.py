@@ -1,31 +1,23 @@
-"""Prometheus: scrapes every process of the chain and RabbitMQ, keeps exemplars, evaluates the alert rules."""
+"""Prometheus: scrapes the chain and its servers, keeps exemplars, evaluates rules, by the stack's own file."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from cart_platform.native.checkout import PROMETHEUS
 from cart_platform.native.ports import LOOPBACK
 from cart_platform.native.private_file import write_private
 from cart_platform.native.probe import serves
 from cart_platform.native.program import Program
 
-RULES = Path(__file__).parents[3] / "prometheus" / "rules" / "*.yml"
-"""The alert and recording rules of the checkout; an installed package has none."""
-
-# RabbitMQ refreshes its statistics every 5 s and advises 15 s or more between scrapes.
-_INTERVAL, _RABBITMQ_INTERVAL = "5s", "15s"
-_QUEUE_FAMILIES = ["queue_coarse_metrics", "queue_consumer_count", "queue_delivery_metrics"]
+CHAIN = "cartscope"
+"""The job of the chain's processes. In the stack their addresses come from its DNS; here they are known."""
 
 
 def program(
-    executable: str,
-    folder: Path,
-    port: int,
-    metrics: Mapping[str, int],
-    *,
-    rabbitmq_port: int,
-    alertmanager_port: int | None,
+    executable: str, folder: Path, port: int, metrics: Mapping[str, int], addresses: Mapping[str, int]
 ) -> Program:
     """Write the server's configuration into the folder and give the program that runs it.
 
@@ -34,13 +26,12 @@ def program(
         folder: Where its data live; made if absent.
         port: On the loopback interface.
         metrics: Telemetry port of each process of the chain, by its name.
-        rabbitmq_port: Where RabbitMQ serves its metrics.
-        alertmanager_port: Where alerts go; None drops them.
+        addresses: The loopback port of each other server that runs, by the address that it has in the stack.
     """
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "prometheus.yml"
-    # JSON is YAML.
-    write_private(configuration, json.dumps(_configuration(metrics, rabbitmq_port, alertmanager_port), indent=2))
+    content = configured(yaml.safe_load(PROMETHEUS.read_text(encoding="utf-8")), metrics, addresses)
+    write_private(configuration, yaml.safe_dump(content, sort_keys=False))
     return Program(
         name="prometheus",
         command=(
@@ -49,6 +40,7 @@ def program(
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=7d",
             f"--web.listen-address={LOOPBACK}:{port}",
+            "--web.enable-remote-write-receiver",
             "--enable-feature=exemplar-storage",
         ),
         folder=folder,
@@ -56,27 +48,40 @@ def program(
     )
 
 
-def _configuration(metrics: Mapping[str, int], rabbitmq_port: int, alertmanager_port: int | None) -> dict[str, Any]:
-    alertmanagers = [] if alertmanager_port is None else [_target(alertmanager_port)]
-    rabbitmq = {"static_configs": [_target(rabbitmq_port)], "scrape_interval": _RABBITMQ_INTERVAL}
+def configured(stack: Mapping[str, Any], metrics: Mapping[str, int], addresses: Mapping[str, int]) -> dict[str, Any]:
+    """The stack's configuration with the addresses of this run; what scrapes a server that does not run is left out."""
+    alertmanagers = [
+        {**each, "static_configs": found}
+        for each in stack["alerting"]["alertmanagers"]
+        if (found := _moved(each["static_configs"], addresses))
+    ]
     return {
-        "global": {"scrape_interval": _INTERVAL, "evaluation_interval": _INTERVAL},
-        "rule_files": [str(RULES)],
-        "alerting": {"alertmanagers": [{"static_configs": alertmanagers}]},
-        "scrape_configs": [
-            {
-                "job_name": "cartscope",
-                "static_configs": [_target(port, process=name) for name, port in metrics.items()],
-            },
-            {"job_name": "rabbitmq", **rabbitmq},
-            {
-                "job_name": "rabbitmq-queues",
-                "metrics_path": "/metrics/detailed",
-                "params": {"family": _QUEUE_FAMILIES},
-                **rabbitmq,
-            },
-        ],
+        **stack,
+        "rule_files": [str(PROMETHEUS.parent / pattern) for pattern in stack["rule_files"]],
+        "alerting": {**stack["alerting"], "alertmanagers": alertmanagers},
+        "scrape_configs": list(_jobs(stack["scrape_configs"], metrics, addresses)),
     }
+
+
+def _jobs(
+    jobs: Iterable[Mapping[str, Any]], metrics: Mapping[str, int], addresses: Mapping[str, int]
+) -> Iterable[dict[str, Any]]:
+    for job in jobs:
+        if job["job_name"] == CHAIN:
+            # What relabels the DNS's answers would take the name of the process away here.
+            kept = {key: value for key, value in job.items() if key not in ("dns_sd_configs", "relabel_configs")}
+            yield {**kept, "static_configs": [_target(port, process=name) for name, port in metrics.items()]}
+        elif found := _moved(job["static_configs"], addresses):
+            yield {**job, "static_configs": found}
+
+
+def _moved(groups: Iterable[Mapping[str, Any]], addresses: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [
+        _target(addresses[address], **group.get("labels", {}))
+        for group in groups
+        for address in group["targets"]
+        if address in addresses
+    ]
 
 
 def _target(port: int, **labels: str) -> dict[str, Any]:

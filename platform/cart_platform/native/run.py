@@ -9,6 +9,7 @@ from cart_observability.telemetry import silent
 from cart_platform.bootstrap import assemble, load_handlers
 from cart_platform.data_folder import DataFolder
 from cart_platform.driving import Chain, Run, drive
+from cart_platform.faults.shoppers import bursting_alone
 from cart_platform.lifetime import Stop
 from cart_platform.live import Screen
 from cart_platform.native.native import Native
@@ -18,6 +19,15 @@ from cart_platform.whereabouts import remember, settings_of
 
 INTERRUPTED = 130
 """The exit code of a run that was interrupted before it had begun."""
+
+_PAGES = {
+    "prometheus": "",
+    "alertmanager": "",
+    "collector": "  (takes OTLP spans)",
+    "tempo": "/api/search",
+    "elasticsearch": "/logs-cartscope*/_search?sort=@timestamp:desc",
+}
+"""What there is to see of each server without a page of another one."""
 
 
 async def run_native(run: Run, folder: DataFolder, stop: Stop) -> int:
@@ -62,7 +72,12 @@ async def _drive(run: Run, native: Native, folder: DataFolder, stop: Stop) -> tu
         observer = Observer(
             parts.store, parts.bus, parts.handlers, {name: served(url) for name, url in metrics.items()}
         )
-        chain = Chain(str(urls["api"]), observer, lambda: native.restarts)
+        chain = Chain(
+            str(urls["api"]),
+            observer,
+            lambda load: bursting_alone(load, folder.faults, folder.logs),
+            lambda: native.restarts,
+        )
         with Screen(title="Cartscope native", addresses=addresses(native, folder)) as screen:
             return await drive(run, chain, screen, stop)
     finally:
@@ -72,7 +87,7 @@ async def _drive(run: Run, native: Native, folder: DataFolder, stop: Stop) -> tu
 def addresses(native: Native, folder: DataFolder) -> list[tuple[str, str]]:
     """What there is to look at, and where."""
     shown = [("API", f"{native.urls['api']}/docs")]
-    shown += [(name, str(url)) for name, url in native.urls.items() if name in ("prometheus", "alertmanager")]
+    shown += [(name, f"{native.urls[name]}{path}") for name, path in _PAGES.items() if name in native.urls]
     return [
         *shown,
         ("logs", str(folder.logs)),

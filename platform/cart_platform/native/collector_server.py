@@ -1,0 +1,45 @@
+"""The OpenTelemetry Collector: takes spans, chooses traces, hands them to Tempo, by the stack's own file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cart_platform.native.checkout import COLLECTOR
+from cart_platform.native.ports import LOOPBACK
+from cart_platform.native.probe import accepts
+from cart_platform.native.program import Program
+
+
+@dataclass(frozen=True)
+class CollectorPorts:
+    """The loopback ports of one Collector: spans over HTTP, spans over gRPC, its own metrics."""
+
+    http: int
+    grpc: int
+    metrics: int
+
+
+def program(executable: str, folder: Path, ports: CollectorPorts, tempo_port: int) -> Program:
+    """Give the program that runs it.
+
+    Args:
+        executable: Path of otelcol-contrib.
+        folder: Where its queue lives; made if absent.
+        ports: On the loopback interface.
+        tempo_port: Where traces go (OTLP over gRPC); they wait on disk while nobody listens there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    return Program(
+        name="collector",
+        command=(executable, f"--config={COLLECTOR}"),
+        folder=folder,
+        environment={
+            "COLLECTOR_HOST": LOOPBACK,
+            "COLLECTOR_OTLP_HTTP_PORT": str(ports.http),
+            "COLLECTOR_OTLP_GRPC_PORT": str(ports.grpc),
+            "COLLECTOR_METRICS_PORT": str(ports.metrics),
+            "COLLECTOR_DATA": str(folder / "queue"),
+            "TEMPO_OTLP": f"{LOOPBACK}:{tempo_port}",
+        },
+        # Its receivers are what it starts last.
+        ready=lambda: accepts(ports.http),
+    )
