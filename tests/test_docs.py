@@ -26,7 +26,7 @@ from support.servers import RabbitServer, wait_until
 README = Document(ROOT / "README.md")
 OPERATIONS = Document(ROOT / "docs/operations.md")
 TELEMETRY = Document(ROOT / "docs/telemetry.md")
-LANGUAGES = {"console", "mermaid", "python", "text"}
+LANGUAGES = {"console", "mermaid", "promql", "python", "text"}
 START_SNIPPET = 'telemetry = Telemetry.start("parcels", port=9464, log_folder=Path("logs"))\n'
 
 

@@ -53,7 +53,8 @@ class Document:
 def documents() -> Sequence[Document]:
     """Every document, the README first."""
     return [
-        Document(path) for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")))
+        Document(path)
+        for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
     ]
 
 
@@ -62,3 +63,22 @@ def commands() -> Iterator[tuple[str, str]]:
     for document in documents():
         for command in document.commands:
             yield document.name, command
+
+
+NATIVE_DATA = "native-data"
+_NATIVE = (
+    "capacity",
+    "faults",
+    "dead-letters replay --all --handler popularity",
+    "shop --url http://127.0.0.1:8000 --rate",
+)
+
+
+def of_the_stack(command: str) -> bool:
+    """Whether a command is one of the stack, which takes a Docker engine."""
+    return command.startswith(("git clone ", "cd ", "docker compose ")) or " docker compose " in command
+
+
+def of_a_native_run(command: str) -> bool:
+    """Whether a command is meant for a native run that is under way, and to be looked at or disturbed."""
+    return NATIVE_DATA in command or command.removeprefix(".venv/bin/cartscope ").startswith(_NATIVE)

@@ -10,6 +10,8 @@ from typing import Final
 FOREIGN: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(
         (
+            "rabbitmq_alarms_free_disk_space_watermark",
+            "rabbitmq_alarms_memory_used_watermark",
             "rabbitmq_connections_opened_total",
             "rabbitmq_connections_closed_total",
             "rabbitmq_disk_space_available_bytes",
