@@ -72,7 +72,7 @@ def test_stopped_handler(native: Running, board: Switchboard) -> None:
     board.clear()
     wait_until(lambda: queue(native, "cart.popularity")[0] == 1, "a consumer")
     wait_until(lambda: queue(native, "cart.popularity")[1] < 5, "a drained queue")
-    assert 1 == told(native, "worker-popularity", "fault.ended", "stopped-handler")
+    wait_until(lambda: told(native, "worker-popularity", "fault.ended", "stopped-handler") == 1, "the end of the fault")
 
 
 def test_doubled_deliveries(native: Running, board: Switchboard) -> None:
@@ -81,7 +81,7 @@ def test_doubled_deliveries(native: Running, board: Switchboard) -> None:
     before = counted(native, "worker-threshold", series)
     board.on([switched_on("doubled-deliveries")])
     wait_until(lambda: counted(native, "worker-threshold", series) > before + 10, "duplicates")
-    assert 1 == told(native, "relay", "fault.injected", "doubled-deliveries")
+    wait_until(lambda: told(native, "relay", "fault.injected", "doubled-deliveries") == 1, "the fault in the log")
 
 
 def test_poison_message(native: Running, board: Switchboard) -> None:
@@ -99,7 +99,7 @@ def test_paused_relay_and_burst(native: Running, board: Switchboard) -> None:
     board.on([switched_on("paused-relay"), switched_on("burst")])
     pending = "cartscope_outbox_pending_events"
     wait_until(lambda: counted(native, "relay", pending) > 200, "events in the outbox")
-    assert 1 == told(native, "shoppers", "fault.injected", "burst")
+    wait_until(lambda: told(native, "shoppers", "fault.injected", "burst") == 1, "the burst in the log")
     board.clear()
     wait_until(lambda: counted(native, "relay", pending) < 20, "an outbox that empties")
     wait_until(lambda: told(native, "shoppers", "fault.ended", "burst") == 1, "the end of the burst")

@@ -12,7 +12,7 @@ import pytest
 
 from cart_platform.native import installed, leftovers
 from conftest import skip_or_fail
-from support.program import Running, get, running
+from support.program import WITH_ELASTICSEARCH, Running, get, running
 from support.servers import RabbitServer, RedisServer, wait_until
 from support.tempo_server import found, spans_of
 
@@ -32,8 +32,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             skip_or_fail(name)
     folder = tmp_path_factory.mktemp("observed")
     try:
-        state = str(folder / "state")
-        with running("native", "--rate", "5", folder=folder / "data", XDG_STATE_HOME=state) as started:
+        settings = WITH_ELASTICSEARCH | {"XDG_STATE_HOME": str(folder / "state")}
+        with running("native", "--rate", "5", folder=folder / "data", **settings) as started:
             yield started
             started.end(signal.SIGINT)
             assert [] == leftovers.find(folder / "data")

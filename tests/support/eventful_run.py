@@ -22,7 +22,7 @@ from cart_platform.bus import EVENTS_EXCHANGE
 from cart_platform.faults.switchboard import Switchboard, switched_on
 from cart_platform.native import installed
 from support.asked_servers import Prometheus, ask, moves
-from support.program import Running, cartscope, running
+from support.program import WITH_ELASTICSEARCH, Running, cartscope, running
 from support.servers import wait_until
 from support.visitor import Visitor
 
@@ -217,7 +217,7 @@ def _scraped(run: Running) -> bool:
 @contextmanager
 def eventful_run(folder: Path) -> Iterator[EventfulRun]:
     """A run that has been through all of it, with its servers still up; in the end nothing of it must be lost."""
-    settings = {"XDG_STATE_HOME": str(folder), "CARTSCOPE_RETRY_DELAYS": "[0.5,2]"}
+    settings = WITH_ELASTICSEARCH | {"XDG_STATE_HOME": str(folder), "CARTSCOPE_RETRY_DELAYS": "[0.5,2]"}
     with running("native", "--rate", RATE, folder=folder / "data", **settings) as run:
         wait_until(lambda: _scraped(run), "every target scraped", PATIENCE)
         eventful = EventfulRun(run)

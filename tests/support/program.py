@@ -42,10 +42,15 @@ class Finished:
         return line.removeprefix("cartscope: ")
 
 
+WITHOUT_ELASTICSEARCH = {"XDG_CACHE_HOME": "/nonexistent"}
+"""It lies in the user's cache, and takes longer to start than most runs of tests last."""
+WITH_ELASTICSEARCH = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", "")}
+
+
 def environment(**settings: str) -> dict[str, str]:
-    """A clean environment: free ports, no settings but the given ones, state in a folder of this process's own."""
+    """A clean environment: free ports, no Elasticsearch, no settings but the given ones."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("CARTSCOPE_", "OTEL_"))}
-    return inherited | {"CARTSCOPE_API_PORT": "0", "COLUMNS": "100", "TERM": "dumb"} | settings
+    return inherited | {"CARTSCOPE_API_PORT": "0", "COLUMNS": "100", "TERM": "dumb"} | WITHOUT_ELASTICSEARCH | settings
 
 
 def cartscope(*arguments: str | Path, **settings: str) -> Finished:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+from support.program import WITHOUT_ELASTICSEARCH
 from support.servers import wait_until
 
 
@@ -91,7 +92,7 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
     """The environment of a reader who has set nothing but these."""
     foreign = ("CARTSCOPE_", "OTEL_", "MAKE", "MFLAGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-    return kept | {"XDG_STATE_HOME": str(home / "state"), "TMPDIR": str(home)} | variables
+    return kept | WITHOUT_ELASTICSEARCH | {"XDG_STATE_HOME": str(home / "state"), "TMPDIR": str(home)} | variables
 
 
 class Collector(BaseHTTPRequestHandler):
