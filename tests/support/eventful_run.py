@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +50,7 @@ class EventfulRun:
 
     run: Running
     began: float = field(default_factory=time.time)
+    step_began: float = field(default_factory=time.time)
 
     @property
     def board(self) -> Switchboard:
@@ -70,14 +71,19 @@ class EventfulRun:
         """Wait until Prometheus has a value for this that is not zero."""
         wait_until(lambda: moves(self.prometheus.now(promql)), promql, PATIENCE)
 
+    def begin(self, step: Callable[["EventfulRun"], None]) -> None:
+        """Take a step: what it waits to be met must be met from here on."""
+        self.step_began = time.time()
+        step(self)
+
     def meets(self, *alerts: str) -> None:
-        """Wait until the condition of each of these alerts has been met, for each cause where none is named."""
+        """Wait until this step has met the condition of each of these alerts, for each cause where none is named."""
         for name, promql in rules("alert"):
             if {name, name.split()[0]} & {*alerts}:
                 wait_until(partial(self._met, promql), f"{name}: {promql}", PATIENCE)
 
     def _met(self, promql: str) -> bool:
-        return bool(self.prometheus.during(promql, self.span, 2))
+        return bool(self.prometheus.during(promql, (self.step_began, time.time()), 2))
 
     def fault(self, name: str, *handlers: str | None) -> None:
         """Switch a fault on."""
@@ -195,11 +201,15 @@ def _processes(run: EventfulRun) -> None:
 
 def _recovered(run: EventfulRun) -> None:
     """All faults are over, what was given up is replayed, and every queue empties."""
-    replayed = cartscope("dead-letters", "replay", "--all", "--data-dir", run.run.folder)
-    assert 0 == replayed.code, replayed.errors
+    # The broker serves its metrics before it takes connections.
     run.shows("min(up)")
+    wait_until(lambda: _replayed(run), "dead letters replayed", PATIENCE)
     run.shows('sum(handler_queue_role:rabbitmq_queue_messages:sum{queue_role=~"work|retry"}) < bool 50')
     run.shows("cartscope:cartscope_outbox_pending_events:max < bool 50")
+
+
+def _replayed(run: EventfulRun) -> bool:
+    return cartscope("dead-letters", "replay", "--all", "--data-dir", run.run.folder).code == 0
 
 
 STEPS = (_ordinary, _odd_messages, _too_much, _standstill, _broker, _processes, _recovered)
@@ -223,7 +233,7 @@ def eventful_run(folder: Path) -> Iterator[EventfulRun]:
         eventful = EventfulRun(run)
         with Visitor(run.url("api")).visiting():
             for step in STEPS:
-                step(eventful)
+                eventful.begin(step)
             yield eventful
         ended = run.end(signal.SIGTERM)
         assert 0 == ended.code, ended.errors
