@@ -131,14 +131,13 @@ class EventfulRun:
 
 
 def _ordinary(run: EventfulRun) -> None:
-    """Nothing is wrong: every process is scraped, shoppers shop, visitors wait, repeat themselves and are refused."""
+    """Nothing is wrong: every process is scraped, shoppers shop, visitors repeat themselves and are refused."""
     (run.run.folder / "logs" / "stray.log").write_text(STRAY)
     for promql in (
         "min by (process) (rate(cartscope_events_accepted_total[1m]))",
         "cartscope_notifications_sent_total",
         "cartscope_commands_repeated_total",
         "sum by (reason) (cartscope_commands_rejected_total)",
-        "cartscope_api_waiters",
         'cartscope_events_handled_total{handler="notification", outcome="done"}',
     ):
         run.shows(promql)
@@ -166,8 +165,9 @@ def _too_much(run: EventfulRun) -> None:
 
 
 def _standstill(run: EventfulRun) -> None:
-    """Nothing leaves the outbox, a queue has no consumer, and then the store does not answer."""
+    """Nothing leaves the outbox, who waits for results waits, a queue has no consumer, and then the store is silent."""
     run.fault("paused-relay")
+    run.shows("cartscope_api_waiters")
     run.fault("stopped-handler", "popularity")
     run.meets("OutboxEventTooOld", "QueuedEventTooOld", "FreshnessBudgetBurn", "HandlerWithoutConsumer")
     with run.frozen("redis"):
