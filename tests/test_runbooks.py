@@ -150,7 +150,7 @@ def test_native(reader: Reader) -> None:
         running = json.loads((folder / "running.json").read_text())
         reader.instead["http://127.0.0.1:8000"] = running["urls"]["api"]
         if "prometheus" in running["urls"]:
-            reader.types_until_shown(".venv/bin/cartscope capacity", "threshold")
+            reader.types_until_shown(".venv/bin/cartscope capacity --lambda 200", "threshold")
         for command in typed:
             process = re.search(r'"([\w-]+)":', command)
             if process is None or process[1] in running["processes"]:

@@ -63,7 +63,7 @@ class Reader:
                 return False
             return True
 
-        wait_until(has_shown, command, 20)
+        wait_until(has_shown, command, 60)
         return outputs[-1]
 
     @contextmanager
