@@ -25,11 +25,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from cart_observability.http_server import HttpServer
 from cart_observability.telemetry import Telemetry, silent
 from cart_platform.api.app import UNUSED_TELEMETRY, create_app
 from cart_platform.api.models import NewItem
 from cart_platform.api.routing import CommandRoute
-from cart_platform.api.server import ApiServer
 from cart_platform.api.waiters import Waiters
 from cart_platform.cart import Command
 from cart_platform.events import Event, new_id, now
@@ -175,7 +175,7 @@ async def in_process(folder: str) -> None:
 
 async def serve(port: int, folder: str) -> None:
     """Serve the whole API until killed."""
-    await ApiServer(whole(telemetry_with_everything(folder)), "127.0.0.1", port).serve()
+    await HttpServer(whole(telemetry_with_everything(folder)), "127.0.0.1", port).serve()
 
 
 def under_wrk(folder: str, seconds: int) -> None:

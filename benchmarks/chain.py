@@ -19,7 +19,7 @@ import psutil
 import uvloop
 from fastapi import FastAPI, Request, Response
 
-from cart_platform.api.server import ApiServer
+from cart_observability.http_server import HttpServer
 from cart_platform.shoppers import Replay, run_replay
 
 CARTSCOPE = (sys.executable, "-m", "cart_platform")
@@ -39,7 +39,7 @@ def bare() -> FastAPI:
 
 async def serve_bare(port_file: Path) -> None:
     """Serve it until killed."""
-    server = ApiServer(bare(), "127.0.0.1", 0)
+    server = HttpServer(bare(), "127.0.0.1", 0)
     await server.start()
     await asyncio.to_thread(port_file.write_text, server.url)
     await server.ended()

@@ -4,9 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from support.elasticsearch_server import ElasticsearchServer
 from support.servers import RabbitServer, RedisServer
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("cartscope", deadline=None)
+settings.load_profile("cartscope")
 
 
 def skip_or_fail(missing: str) -> None:

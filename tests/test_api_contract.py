@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from cart_observability.http_server import HttpServer
 from cart_observability.telemetry import silent
 from cart_platform.api.app import create_app
-from cart_platform.api.server import ApiServer
 from cart_platform.api.waiters import Waiters
 from cart_platform.store.sql import SqlStore
 from support.api import MemoryBus
@@ -27,7 +27,7 @@ async def serving(folder: Path) -> AsyncIterator[str]:
     await store.start()
     waiters = Waiters(bus, telemetry)  # type: ignore[arg-type]  # as much of a bus as the API uses
     app = create_app(store=store, bus=bus, handlers=(), telemetry=telemetry, waiters=waiters)  # type: ignore[arg-type]
-    server = ApiServer(app, "127.0.0.1", 0)
+    server = HttpServer(app, "127.0.0.1", 0)
     await server.start()
     try:
         yield server.url

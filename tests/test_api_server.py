@@ -11,9 +11,10 @@ import aiohttp
 import pytest
 from yarl import URL
 
+from cart_observability.http_server import HttpServer
 from cart_platform.api.routing import READ_BEYOND
-from cart_platform.api.server import ApiServer
 from cart_platform.errors import CartscopeError, Overloaded
+from cart_platform.listening import listen
 from support.api import Api, result_of
 from support.polling import eventually
 
@@ -22,9 +23,9 @@ SLOW = 10.0
 
 
 @asynccontextmanager
-async def serving(api: Api) -> AsyncIterator[ApiServer]:
+async def serving(api: Api) -> AsyncIterator[HttpServer]:
     """The API on a free port."""
-    server = ApiServer(api.app, "127.0.0.1", 0)
+    server = HttpServer(api.app, "127.0.0.1", 0)
     api.waiters.start()
     async with asyncio.timeout(SLOW):
         await server.start()
@@ -35,7 +36,7 @@ async def serving(api: Api) -> AsyncIterator[ApiServer]:
             await server.stop()
 
 
-async def exchange(server: ApiServer, request: bytes) -> bytes:
+async def exchange(server: HttpServer, request: bytes) -> bytes:
     """What the server says to the bytes of a request, up to the end of the connection."""
     reader, writer = await asyncio.open_connection(server.host, server.port)
     writer.write(request)
@@ -160,7 +161,7 @@ async def test_stop_with_open_connections() -> None:
     """Stopping closes idle connections and lets a request under way have its answer."""
     api = Api()
     api.store.gate = asyncio.Event()
-    server = ApiServer(api.app, "127.0.0.1", 0)
+    server = HttpServer(api.app, "127.0.0.1", 0)
     async with asyncio.timeout(SLOW):
         await server.start()
         async with aiohttp.ClientSession() as session:
@@ -188,10 +189,10 @@ async def until_under_way(api: Api) -> None:
 
 async def test_stop_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that does not end does not keep the server from stopping."""
-    monkeypatch.setattr("cart_platform.api.server.GRACE", 0.1)
+    monkeypatch.setattr("cart_observability.http_server.GRACE", 0.1)
     api = Api()
     api.store.gate = asyncio.Event()
-    server = ApiServer(api.app, "127.0.0.1", 0)
+    server = HttpServer(api.app, "127.0.0.1", 0)
     async with asyncio.timeout(SLOW):
         await server.start()
         async with aiohttp.ClientSession() as session:
@@ -208,18 +209,19 @@ async def test_port_in_use() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(CartscopeError, match=rf"cannot listen on 127.0.0.1:{port} \(address already in use\)"):
-            await ApiServer(Api().app, "127.0.0.1", port).start()
+        refusal = rf"the API cannot listen on 127.0.0.1:{port} \(address already in use\): .*, or set --port"
+        with pytest.raises(CartscopeError, match=refusal):
+            await listen(HttpServer(Api().app, "127.0.0.1", port), "the API", "--port")
     async with serving(Api()) as server:
-        with pytest.raises(CartscopeError, match="address already in use"):
-            await ApiServer(Api().app, "127.0.0.1", server.port).start()
+        with pytest.raises(OSError, match="address already in use"):
+            await HttpServer(Api().app, "127.0.0.1", server.port).start()
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
 async def test_address_that_is_none(host: str) -> None:
     """An address that is not this machine's is one clear line."""
-    with pytest.raises(CartscopeError, match="cannot listen on"):
-        await ApiServer(Api().app, host, 0).start()
+    with pytest.raises(OSError, match="cannot listen on"):
+        await HttpServer(Api().app, host, 0).start()
 
 
 async def test_signals_and_output_are_left_alone(capfd: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +234,7 @@ async def test_signals_and_output_are_left_alone(capfd: pytest.CaptureFixture[st
 
 async def test_serve_until_stopped() -> None:
     """`serve` returns when the server is stopped from elsewhere; stopping what never started does nothing."""
-    server = ApiServer(Api().app, "localhost", 0)
+    server = HttpServer(Api().app, "localhost", 0)
     await server.stop()
     served = asyncio.create_task(server.serve())
     async with asyncio.timeout(SLOW):
@@ -241,7 +243,7 @@ async def test_serve_until_stopped() -> None:
         await served
 
 
-async def listening(server: ApiServer) -> bool:
+async def listening(server: HttpServer) -> bool:
     """Whether the server takes connections."""
     try:
         _, writer = await asyncio.open_connection(server.host, server.port or 1)

@@ -8,7 +8,7 @@ import pytest
 
 from cart_observability.elastic import template
 from cart_observability.elastic.documents import Document, plain, structured, unparsed
-from cart_observability.elastic.tail import Line
+from cart_observability.log_files import Line
 
 NOW = datetime(2026, 11, 24, 12, 0, 1, 500_000, tzinfo=UTC)
 LINE = b'{"@timestamp":"2026-11-24T12:00:00.250Z","message":"event handled","cartscope.attempt":1}'

@@ -48,6 +48,7 @@ def test_every_verb_has_its_series() -> None:
     metrics.waiters(2)
     metrics.overloaded()
     metrics.shards_held(8)
+    metrics.queue_depth("cart.threshold", 11)
     metrics.telemetry_dropped("logs", 9)
     metrics.event_loop_lag(0.01)
     metrics.http_request("GET", "/carts/{cart}", 200, 0.01)
@@ -80,6 +81,7 @@ def test_every_verb_has_its_series() -> None:
         (2, "cartscope_api_waiters", {}),
         (1, "cartscope_api_overloads_total", {}),
         (8, "cartscope_relay_shards_held", {}),
+        (11, "cartscope_queue_messages", {"queue": "cart.threshold"}),
         (9, "cartscope_telemetry_dropped_total", {"signal": "logs"}),
         (0, "cartscope_telemetry_dropped_total", {"signal": "traces"}),
         (0.01, "cartscope_event_loop_lag_seconds", {}),

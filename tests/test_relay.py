@@ -112,6 +112,15 @@ async def test_the_first_failure_to_publish_is_an_increase(store: SqlStore) -> N
     assert dict.fromkeys(Outcome, 0) == shown
 
 
+async def test_the_depth_of_the_queues_is_told(store: SqlStore) -> None:
+    """How many messages wait in each queue is a gauge of the relay."""
+    telemetry, bus = silent(), ScriptedBus()
+    bus.waiting = {"cart.threshold": 7}
+    labels = {"queue": "cart.threshold"}
+    async with relaying(store, bus, telemetry):
+        await eventually(lambda: telemetry.registry.get_sample_value("cartscope_queue_messages", labels) == 7.0)
+
+
 async def test_only_awaited_events_must_reach_a_queue(store: SqlStore) -> None:
     """An event that no handler reacts to may be routed nowhere."""
     await append(store, "a")

@@ -37,6 +37,9 @@ class EventMetrics:
             "cartscope_events_published", "Events published, by what the bus said.", "event_type", "outcome"
         )
         self.shards = define.level("cartscope_relay_shards_held", "Outbox shards that this relay publishes.")
+        self.queues = define.gauges(
+            "cartscope_queue_messages", "Messages that wait in a handler's queue, those in retry included.", "queue"
+        )
 
 
 class HandlerMetrics:

@@ -85,6 +85,10 @@ class Metrics:
         """How many shards of the outbox this relay publishes."""
         self._events.shards.set(count)
 
+    def queue_depth(self, queue: str, messages: int) -> None:
+        """How many messages wait in a handler's queue, ready, in retry, and unsettled as far as the bus tells."""
+        self._events.queues.child(queue).set(messages)
+
     def event_handled(
         self,
         handler: str,

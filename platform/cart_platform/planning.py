@@ -9,7 +9,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from cart_observability.capacity import Load, assess, events_in_system, forecast
+from cart_observability.capacity import events_in_system
+from cart_observability.stations import Station
 from cart_platform.errors import CartscopeError, UsageError
 from cart_platform.prometheus import Prometheus
 
@@ -31,50 +32,6 @@ EXPRESSIONS = {
     "published": 'sum(rate(cartscope_events_published_total{outcome="confirmed"}[WINDOW]))',
     "accepted": "sum(rate(cartscope_events_accepted_total[WINDOW]))",
 }
-HOUR = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Station:
-    """One handler, measured or supposed; None is what is not known.
-
-    Attributes:
-        arrival_rate: Events per second that come to it.
-        processing_time: E[T_process]; None, and with it all that follows from it, when nothing came.
-        slots: c, over all processes.
-        backlog: Events in its queue.
-        measured: Little's L as it was seen: the mean number of events in its queues, and its share of the outbox.
-        computed: Little's L as lambda * W, with W the mean age at which events were finished.
-    """
-
-    arrival_rate: float
-    processing_time: float | None
-    slots: int
-    backlog: float | None
-    measured: float | None
-    computed: float | None
-
-    def figures(self) -> dict[str, float | None]:
-        """What is known and what follows from it, by name; infinite times are infinite."""
-        known: dict[str, float | None] = {
-            "arrival_rate": self.arrival_rate,
-            "processing_seconds": self.processing_time,
-            "slots": self.slots,
-            "backlog": self.backlog,
-        }
-        return known | self._following() | {"events_measured": self.measured, "events_computed": self.computed}
-
-    def _following(self) -> dict[str, float | None]:
-        names = ("utilisation", "service_rate", "headroom", "slots_needed", "waiting_seconds")
-        if self.processing_time is None:
-            return dict.fromkeys((*names, "drain_seconds", "backlog_in_an_hour"))
-        found = assess(Load(self.arrival_rate, self.processing_time, self.slots, self.backlog or 0))
-        following: dict[str, float | None] = {name: getattr(found, name) for name in names}
-        growth = self.arrival_rate - found.service_rate
-        known = self.backlog is not None
-        following["drain_seconds"] = found.drain_seconds if known else None
-        following["backlog_in_an_hour"] = forecast(self.backlog or 0, growth, HOUR) if known else None
-        return following
 
 
 @dataclass(frozen=True, slots=True)

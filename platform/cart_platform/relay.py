@@ -5,6 +5,7 @@ confirmed, so that not even a lost confirm changes their order; carts do not wai
 """
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,8 @@ SETBACK_SECONDS = 1.0
 """How long to wait after an event could not be published, or a server did not answer."""
 
 TRIM_SECONDS = 60.0
+QUEUE_SECONDS = 3.0
+"""How often it is told how deep the queues are."""
 
 
 class Relay:
@@ -66,10 +69,14 @@ class Relay:
     async def run(self, stop: Stop) -> None:
         """Relay until stopped; servers that do not answer are waited for."""
         housekeeping = asyncio.create_task(self._housekeeping(stop))
+        watch = asyncio.create_task(self._watch_queues())
         try:
             while not stop.wished:
                 await stop.wait(await self._turn())
         finally:
+            # A bus that does not answer may be asked at this moment: nobody waits for what it would say.
+            watch.cancel()
+            await asyncio.wait({watch})
             await housekeeping
             await self._release()
 
@@ -163,6 +170,14 @@ class Relay:
                     await self._store.trim()
             except Unavailable:
                 continue  # the turns of the relay itself tell of it
+
+    async def _watch_queues(self) -> None:
+        """Tell how deep the queues are, until cancelled; while the bus is away what it said last stands."""
+        while True:
+            with contextlib.suppress(Unavailable):
+                for queue, messages in (await self._bus.backlog()).items():
+                    self._metrics.queue_depth(queue, messages)
+            await asyncio.sleep(QUEUE_SECONDS)
 
     async def _release(self) -> None:
         try:

@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from cart_observability.http_server import HttpServer
 from cart_observability.telemetry import Telemetry
 from cart_platform.api.app import create_app
-from cart_platform.api.server import ApiServer
 from cart_platform.api.waiters import Waiters
 from cart_platform.bootstrap import Parts
 from cart_platform.lifetime import Stop
+from cart_platform.listening import listen
 from cart_platform.relay import Relay
 
 
@@ -27,10 +28,10 @@ async def serving(parts: Parts, telemetry: Telemetry) -> AsyncIterator[str]:
     """
     waiters = Waiters(parts.bus, telemetry)
     app = create_app(store=parts.store, bus=parts.bus, handlers=parts.handlers, telemetry=telemetry, waiters=waiters)
-    server = ApiServer(app, parts.settings.host, parts.settings.api_port)
+    server = HttpServer(app, parts.settings.host, parts.settings.api_port)
     waiters.start()
     try:
-        await server.start()
+        await listen(server, "the API", "CARTSCOPE_API_PORT")
         telemetry.log.info("api listening", **{"event.action": "api.listening", "url.full": server.url})
         yield server.url
     finally:

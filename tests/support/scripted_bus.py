@@ -15,6 +15,7 @@ class ScriptedBus:
     def __init__(self, answer: Callable[[Publication], Outcome] = lambda _: Outcome.CONFIRMED) -> None:
         self.answer = answer
         self.published: list[Publication] = []
+        self.waiting: dict[str, int] = {}
 
     @property
     def ids(self) -> list[str | None]:
@@ -44,8 +45,8 @@ class ScriptedBus:
         raise NotImplementedError
 
     async def backlog(self) -> Mapping[str, int]:
-        """There are no queues."""
-        return {}
+        """As told."""
+        return self.waiting
 
     async def dead_letters(self, queue: str, limit: int | None = None) -> Sequence[DeadLetter]:
         """There are none."""

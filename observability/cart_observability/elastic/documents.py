@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from cart_observability.elastic.tail import Line
 from cart_observability.elastic.template import LINES, STACK, UNPARSED
+from cart_observability.log_files import Line
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from cart_observability.elastic import documents, template
 from cart_observability.elastic.client import Client, ElasticError, Outcome
 from cart_observability.elastic.documents import Document
 from cart_observability.elastic.positions import Positions
-from cart_observability.elastic.tail import Line, chunks
+from cart_observability.log_files import Line, chunks
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
 LOOK_SECONDS: Final = 0.5

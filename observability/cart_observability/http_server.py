@@ -9,8 +9,6 @@ from granian.log import LogLevels
 from granian.server.embed import Server
 from starlette.types import ASGIApp
 
-from cart_platform.errors import CartscopeError
-
 CONNECTIONS = 8_192
 """Open connections that are served at once; further ones wait in the listen queue."""
 
@@ -27,7 +25,11 @@ POLL_SECONDS = 0.01
 LOGGING = {"incremental": True, "handlers": {}, "loggers": {"_granian": {"propagate": True}}}
 
 
-class ApiServer:
+class CannotListen(OSError):  # noqa: N818  what it is, in words that a user is shown
+    """Nothing can listen at an address; the text says at which, and why."""
+
+
+class HttpServer:
     """Serves an ASGI application over HTTP/1.1 until stopped; signals are the caller's.
 
     Args:
@@ -53,7 +55,7 @@ class ApiServer:
         """Listen; returns when connections are taken.
 
         Raises:
-            CartscopeError: when the address cannot be used, for instance because the port is in use.
+            CannotListen: the address cannot be used, for instance because the port is in use.
         """
         self.host, self.port = usable_address(self.host, self.port)
         self._server = embedded_server(self._app, self.host, self.port)
@@ -77,7 +79,8 @@ class ApiServer:
         """Start, and go on until stopped.
 
         Raises:
-            CartscopeError: as `start` does, and when the server ends without having been asked to.
+            CannotListen: as `start` does.
+            RuntimeError: the server ended without having been asked to.
         """
         await self.start()
         try:
@@ -89,12 +92,12 @@ class ApiServer:
         """Wait for the end of a server that was started.
 
         Raises:
-            CartscopeError: when nobody asked it to end.
+            RuntimeError: nobody asked it to end.
         """
         if self._task is not None:
             await asyncio.wait({self._task})
         if self._server is not None:
-            raise CartscopeError(f"the HTTP server at {self.url} ended by itself: see the log above")
+            raise RuntimeError(f"the HTTP server at {self.url} ended by itself: see the log above")
 
     async def _until_listening(self) -> None:
         async with asyncio.timeout(START_SECONDS):
@@ -113,7 +116,7 @@ def usable_address(host: str, port: int) -> tuple[str, int]:
     Granian sets SO_REUSEPORT and would share a port with another granian; this finds it taken.
 
     Raises:
-        CartscopeError: when nothing can listen there.
+        CannotListen: nothing can listen there.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -123,9 +126,7 @@ def usable_address(host: str, port: int) -> tuple[str, int]:
             bound = probe.getsockname()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise CartscopeError(
-            f"the API cannot listen on {host}:{port} ({reason}): stop what listens there, or set CARTSCOPE_API_PORT"
-        ) from error
+        raise CannotListen(f"cannot listen on {host}:{port} ({reason})") from error
     return bound[0], bound[1]
 
 

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart_observability.elastic.positions import REMEMBERED, Positions
-from cart_observability.elastic.tail import LONGEST_LINE, Line, chunks
+from cart_observability.log_files import LONGEST_LINE, Line, chunks
 
 ROOM = 1_000_000
 
@@ -128,6 +127,16 @@ def test_a_line_without_end(reader: Reader) -> None:
     assert [LONGEST_LINE, LONGEST_LINE, 10, 4] == [len(text) for text in texts]
 
 
+def test_what_is_left(reader: Reader) -> None:
+    """A chunk says how much more of its file there was to read."""
+    log = reader.folder / "a.log"
+    append(log, "0123456789\n" * 10)
+    (chunk,) = chunks(reader.folder, lambda _: 0, 22)
+    assert (22, 88) == (chunk.end, chunk.left)
+    (chunk,) = chunks(reader.folder, lambda _: 22, 1_000)
+    assert 0 == chunk.left
+
+
 def test_fair_shares(reader: Reader) -> None:
     """A file that is far behind leaves room for the others, and none is read further than there is room."""
     append(reader.folder / "busy.log", "0123456789\n" * 10_000)
@@ -154,31 +163,3 @@ def test_ids_do_not_depend_on_the_pieces(
     assert whole == read
     assert [line.encode() for line in lines if line.encode().strip()] == [line.text for line in whole]
     assert len(whole) == len({line.id for line in whole})
-
-
-def test_positions_are_kept(tmp_path: Path) -> None:
-    """Positions are there for the next process."""
-    path = tmp_path / "positions.json"
-    Positions(path).advance({"a": 5, "b": 6})
-    kept = Positions(path)
-    assert (5, 6, 0) == (kept.of("a"), kept.of("b"), kept.of("c"))
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": "x"}', b'{"a": null}', b"\xff"])
-def test_damaged_positions(tmp_path: Path, content: bytes) -> None:
-    """A damaged file of positions counts as none, and is replaced."""
-    path = tmp_path / "positions.json"
-    path.write_bytes(content)
-    positions = Positions(path)
-    assert 0 == positions.of("a")
-    positions.advance({"a": 7})
-    assert 7 == Positions(path).of("a")
-
-
-def test_old_positions_are_forgotten(tmp_path: Path) -> None:
-    """Positions do not grow without bound; those of files that are read stay."""
-    positions = Positions(tmp_path / "positions.json")
-    positions.advance({"old": 1, "read": 1})
-    for number in range(REMEMBERED):
-        positions.advance({f"file-{number}": 1, "read": number})
-    assert (0, REMEMBERED - 1, 1) == (positions.of("old"), positions.of("read"), positions.of(f"file-{REMEMBERED - 1}"))

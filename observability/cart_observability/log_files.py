@@ -34,12 +34,14 @@ class Chunk:
         path: What the file was called before it was renamed.
         start: Position of the first byte.
         text: The lines with their ends.
+        left: Bytes that follow in the file.
     """
 
     key: str
     path: str
     start: int
     text: bytes
+    left: int
 
     @property
     def end(self) -> int:
@@ -97,6 +99,7 @@ class _Unread:
     key: str
     path: str
     position: int
+    size: int
 
     @classmethod
     def of(cls, path: Path, opened: ExitStack, position_of: Callable[[str], int]) -> Self | None:
@@ -109,7 +112,7 @@ class _Unread:
         if key is None or position_of(key) == size:
             return None
         position = position_of(key)
-        return cls(file, key, str(path.with_name(_named(path))), position if position < size else 0)
+        return cls(file, key, str(path.with_name(_named(path))), position if position < size else 0, size)
 
     def chunk(self, share: int) -> Chunk | None:
         """About so many bytes of whole lines, at least one; None as long as there is none."""
@@ -118,7 +121,8 @@ class _Unread:
         if not (whole := text.rfind(b"\n") + 1):
             text += self.file.readline(LONGEST_LINE - len(text))
             whole = len(text) if text.endswith(b"\n") or len(text) >= LONGEST_LINE else 0
-        return Chunk(self.key, self.path, self.position, text[:whole]) if whole else None
+        left = max(0, self.size - self.position - whole)
+        return Chunk(self.key, self.path, self.position, text[:whole], left) if whole else None
 
 
 def _named(path: Path) -> str:
