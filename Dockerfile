@@ -5,7 +5,8 @@ FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 
-# Every package is checked against its hash here, once; below, nothing comes from anywhere else.
+# Every package is checked against its hash here, once. Below, nothing comes from anywhere else but the chart library of
+# the console's page, which npm checks against the hash in its own lock file when the wheel is made.
 COPY requirements/run.lock ./
 RUN python -m pip download --quiet --require-hashes --only-binary :all: --dest /wheels --requirement run.lock
 

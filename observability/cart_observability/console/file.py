@@ -35,12 +35,15 @@ class SignalFile:
         path: Of the file; made if absent. Its folder must be there.
         schemas: Statements that make what is not there yet.
         limit: Weight that may wait.
+        cache: KiB that the writer keeps of the file in memory.
 
     Raises:
         OSError: The file cannot be used.
     """
 
-    def __init__(self, path: Path, schemas: Sequence[str], limit: int = LIMIT) -> None:
+    def __init__(
+        self, path: Path, schemas: Sequence[str], limit: int = LIMIT, cache: int = WRITER_CACHE_KIBIBYTES
+    ) -> None:
         self.path = path
         self._limit = limit
         self._waiting: deque[tuple[Work[Any], int, Future[Any]]] = deque()
@@ -50,7 +53,7 @@ class SignalFile:
         self._readers: list[sqlite3.Connection] = []
         self._idle_readers: list[sqlite3.Connection] = []
         try:
-            self._writer = _writer(path)
+            self._writer = _writer(path, cache)
             for schema in schemas:
                 self._writer.executescript(schema)
         except sqlite3.Error as error:
@@ -162,15 +165,17 @@ class SignalFile:
         return answer, None
 
 
-def _writer(path: Path) -> sqlite3.Connection:
+def _writer(path: Path, cache: int) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     # What was committed survives a killed process; a machine that loses power may lose the last moments.
     connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE_KIBIBYTES}")
+    connection.execute(f"PRAGMA cache_size = -{cache}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
     connection.execute("PRAGMA temp_store = MEMORY")
+    # Some builds overwrite what is deleted: twice the work of pruning, for data that are in log files beside it.
+    connection.execute("PRAGMA secure_delete = OFF")
     return connection
 
 

@@ -1,0 +1,1 @@
+"""Events: what lines and spans tell of each, and its whole story."""

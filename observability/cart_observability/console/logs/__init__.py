@@ -1,0 +1,1 @@
+"""Log lines: followed, kept, indexed, searched and counted."""

@@ -1,0 +1,1 @@
+"""The way of events as a map, drawn from what was seen."""

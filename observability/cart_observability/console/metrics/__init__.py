@@ -1,0 +1,1 @@
+"""Metrics: scraped, kept the coarser the older they are, and read back as rates, values and quantiles."""

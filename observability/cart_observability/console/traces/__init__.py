@@ -1,0 +1,1 @@
+"""Spans: taken by OTLP, kept by trace, drawn as waterfalls."""

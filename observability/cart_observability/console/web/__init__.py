@@ -1,0 +1,1 @@
+"""The HTTP API and the page: who is let in, what is asked, what is answered."""
