@@ -9,7 +9,7 @@ import yaml
 
 from cart_handlers import table
 from cart_observability.telemetry import silent
-from cart_platform.front_door.places import SERVERS
+from cart_platform.console.places import SERVERS
 from cart_platform.settings import Settings
 from cart_platform.stack.passwords import CARTSCOPE_USER, READERS
 from support.compose_file import SCHEMA, Service, load, services, variables
@@ -21,7 +21,7 @@ CHAIN = {"api", "relay", "worker-threshold", "worker-popularity", "worker-notifi
 TELEMETRY = {"prometheus", "alertmanager", "grafana", "elasticsearch", "logstash", "kibana", "collector", "tempo"}
 GIGABYTE = 10**9
 PORTS = {
-    "front-door": 8080,
+    "console": 8080,
     "api": 8000,
     "grafana": 3000,
     "kibana": 5601,
@@ -268,8 +268,8 @@ def test_scraped_processes() -> None:
     assert set(chain["dns_sd_configs"][0]["names"]) == CHAIN
 
 
-def test_front_door_asks_services() -> None:
-    """What the front door asks for its health, and where it leads, is a service of the stack and its port."""
+def test_console_asks_services() -> None:
+    """What the console asks for its health, and where it leads, is a service of the stack and its port."""
     for server in SERVERS:
         [host] = re.findall(r"http://([a-z-]+):", server.check)
         assert host in SERVICES

@@ -17,7 +17,7 @@ from support.servers import wait_until
 
 PROCESSES = {"api", "relay", "worker-threshold", "worker-popularity", "worker-notification"}
 HANDLERS = {"threshold", "popularity", "notification"}
-SHOWN_FIRST = ["API", "metrics", "logs", "e-mails", "data"]
+SHOWN_FIRST = ["console", "API", "metrics", "logs", "e-mails", "data"]
 
 ROWS = """\
 cart,product,quantity
@@ -90,7 +90,7 @@ def test_running_file(demo: Running) -> None:
     """running.json names every process, address and folder."""
     file = demo.file
     assert dict.fromkeys(PROCESSES, demo.process.pid) == file["processes"]
-    assert {"api", "store", "bus", "metrics"} == set(file["urls"])
+    assert {"api", "console", "store", "bus", "metrics"} == set(file["urls"])
     assert set(file["urls"]["metrics"]) == PROCESSES
     assert {"logs": str(demo.folder / "logs"), "mail": str(demo.folder / "mail")} == file["folders"]
 

@@ -13,8 +13,8 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from cart_handlers import table
+from cart_observability.http_server import HttpServer
 from cart_observability.telemetry import Telemetry, silent
-from cart_platform.api.server import ApiServer
 from cart_platform.bus import EVENTS_EXCHANGE, RESULTS_EXCHANGE
 from cart_platform.faults.catalogue import CATALOGUE
 from cart_platform.settings import Settings
@@ -113,7 +113,7 @@ async def test_another_service(channel: BlockingChannel, monkeypatch: pytest.Mon
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     parcels = importlib.import_module("parcels")
     telemetry, spans = recording()
-    server = ApiServer(parcels.api(telemetry, channel), "127.0.0.1", 0)
+    server = HttpServer(parcels.api(telemetry, channel), "127.0.0.1", 0)
     await server.start()
     request = Request(f"{server.url}/parcels/p1", method="POST")
     await asyncio.to_thread(lambda: urlopen(request).close())

@@ -37,6 +37,7 @@ class Scene(Enum):
     NATIVE = "the servers are installed"
     SERVERS = "a Redis and a RabbitMQ, and what was started before"
     LETTERS = "a demo with dead letters has ended"
+    CONSOLE = "a demo has ended, and what is looked at may come later"
 
 
 EVENT = "01a2078b-6b21-740f-a7c0-dec1761ebb48"
@@ -52,6 +53,7 @@ SCRAPE = f"curl -s -H 'Accept: application/openmetrics-text' http://{METRICS}/me
 OTLP = f"OTEL_EXPORTER_OTLP_ENDPOINT=http://{COLLECTOR}"
 SAMPLED = "OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=0.1"
 CARTSCOPE = ".venv/bin/cartscope"
+PORTS = {"--data-dir demo-data": "--data-dir demo-data --port 0 --otlp 0", "--otlp 4318": "--port 0 --otlp 0"}
 DONE = r"threshold: [1-9]\d* done"
 AUDITED = "every event has its effect once"
 
@@ -106,6 +108,11 @@ COMMANDS: Mapping[str, tuple[Scene, str]] = {
     f"{CARTSCOPE} dead-letters list --handler loyalty --json": (Scene.LETTERS, '"reason": "attempts_exhausted"'),
     f"{CARTSCOPE} dead-letters replay --all --handler loyalty": (Scene.LETTERS, "[1-9]\\d* replayed"),
     f"{CARTSCOPE} dead-letters purge --all": (Scene.LETTERS, "0 purged"),
+    f"{CARTSCOPE} console --data-dir demo-data": (Scene.CONSOLE, "console  "),
+    f"{CARTSCOPE} console --metrics parcels=http://127.0.0.1:9464/metrics --logs logs --otlp 4318": (
+        Scene.CONSOLE,
+        "console  ",
+    ),
 }
 """Every command of the documents, the scene it is run in, and what its output must show."""
 
@@ -224,6 +231,15 @@ def test_dead_letters(reader: Reader) -> None:
     assert 0 == process.returncode, output
     for command in of_scene(Scene.LETTERS):
         reader.types(command, COMMANDS[command][1])
+
+
+def test_console(reader: Reader) -> None:
+    """A console looks at a run that has ended, or at services that may come later, until it is asked to end."""
+    reader.types(f"{CARTSCOPE} demo --duration 30 --data-dir demo-data", DONE)
+    reader.instead |= PORTS
+    for command in of_scene(Scene.CONSOLE):
+        with reader.runs(command, COMMANDS[command][1]):
+            pass
 
 
 @pytest.fixture

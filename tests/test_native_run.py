@@ -102,8 +102,8 @@ def test_running_file(run: Run) -> None:
     """running.json names every process, address and folder, and only its owner may read it."""
     running = run.running
     watchers = set(installed.servers().watchers) - {"elasticsearch"}
-    assert CARTSCOPE | {"redis", "rabbitmq", "epmd"} | watchers == set(running["processes"])
-    assert {"api", "store", "bus", "metrics"} | watchers == set(running["urls"])
+    assert CARTSCOPE | {"console", "redis", "rabbitmq", "epmd"} | watchers == set(running["processes"])
+    assert {"api", "console", "store", "bus", "metrics"} | watchers == set(running["urls"])
     assert set(running["urls"]["metrics"]) == CARTSCOPE
     assert {"logs": str(run.folder / "logs"), "mail": str(run.folder / "mail")} == running["folders"]
     assert stat.S_IMODE((run.folder / "running.json").stat().st_mode) == 0o600
@@ -138,7 +138,7 @@ def test_killed_rabbitmq_comes_back(run: Run) -> None:
         assert connection.channel().basic_get("kept", auto_ack=True)[2] == b"message"
 
 
-@pytest.mark.parametrize("name", ["relay", "worker-threshold", "api", "epmd"])
+@pytest.mark.parametrize("name", ["relay", "worker-threshold", "api", "epmd", "console"])
 def test_killed_process_comes_back(run: Run, name: str) -> None:
     """Any other part killed by -9 runs again, however often."""
     for _ in range(2):
@@ -177,10 +177,10 @@ def test_ctrl_c_ends_everything_in_order(tmp_path: Path) -> None:
         assert {"relay": 3} == {name: count for name, count in restarts.items() if count}
         assert run.process.returncode == 0
         assert [] == leftovers.find(tmp_path)
-        farewells = (tmp_path / "farewells").read_text().split()
+        farewells = (tmp_path / "farewells").read_text().splitlines()
         assert farewells[0] == "api"
         assert sorted(farewells[1:4]) == ["relay", "worker-popularity", "worker-threshold"]
-        assert all(name.startswith("ship-logs") for name in farewells[4:])
+        assert all(name.startswith(("ship-logs", "console")) for name in farewells[4:])
         assert run.running["processes"] == {}
 
 

@@ -46,6 +46,8 @@ Layout = Annotated[str, typer.Option(help="Of the file: baskets (a line a cart) 
 DataDir = Annotated[
     Path | None, typer.Option(help="Where everything is kept, and resumed from; a fresh folder when not given.")
 ]
+NoConsole = Annotated[bool, typer.Option("--no-console", help="Serve no page.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in a browser.")]
 Columns = Annotated[str | None, typer.Option(help="Of a file of lines: cart=A,product=B,quantity=C.")]
 
 
@@ -76,6 +78,8 @@ def run_command(what: str, runner: "Callable[[], Runner]") -> Callable[..., None
         replay: ReplayFile = None,
         layout: Layout = "baskets",
         columns: Columns = None,
+        no_console: NoConsole = False,
+        open_browser: Open = False,
         as_json: AsJson = False,
     ) -> None:
         from cart_platform import lifetime
@@ -83,7 +87,17 @@ def run_command(what: str, runner: "Callable[[], Runner]") -> Callable[..., None
         from cart_platform.driving import Run
         from cart_platform.faults.switching import still_on
 
-        run = Run(rate, duration, seed, replay, layout, columns, as_json)
+        run = Run(
+            rate,
+            duration,
+            seed,
+            replay,
+            layout,
+            columns,
+            as_json=as_json,
+            has_console=not no_console,
+            opens_browser=open_browser,
+        )
         run.check()
         start = runner()
         with DataFolder(data_dir) as folder:
@@ -256,20 +270,3 @@ def passwords(
     typer.echo(stack_passwords.provide(folder))
     for gift in gifts:
         stack_passwords.give(*gift)
-
-
-@commands.command(rich_help_panel=STACK)
-def front_door(
-    dashboards: Annotated[Path, typer.Option(help="The folder grafana/dashboards of the repository.")] = Path(
-        "grafana/dashboards"
-    ),
-    kibana: Annotated[Path, typer.Option(help="The folder elk/kibana of the repository.")] = Path("elk/kibana"),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on; 0 takes a free one.")] = 8080,
-) -> None:
-    """Serve the page that says what to look at first in the stack, what answers there, and leads to all of it."""
-    from cart_platform import lifetime
-    from cart_platform.front_door.app import serve
-    from cart_platform.front_door.places import read_places
-
-    places = read_places(dashboards, kibana)
-    raise typer.Exit(lifetime.run(lambda stop: serve(places, port, stop)))

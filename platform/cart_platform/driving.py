@@ -27,13 +27,16 @@ STALLED_SECONDS = 20.0
 GRACE_SECONDS = 5.0
 """How long a run that was stopped waits for the events under way; what is left is handled when it is resumed."""
 
-REPLAY_SAMPLING = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.1"}
-"""A replay runs as fast as it can: one trace in ten is kept, unless the environment says otherwise."""
+REPLAY_SAMPLING = {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.02"}
+"""A replay runs as fast as it can: one trace in fifty is kept, unless the environment says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a demo or native run is asked to do; rates per second, times in seconds."""
+    """What a demo or native run is asked to do; rates per second, times in seconds.
+
+    `has_console`: whether the page is served; `opens_browser`: whether it is shown in a browser.
+    """
 
     rate: float
     duration: float | None
@@ -42,6 +45,8 @@ class Run:
     layout: str = "baskets"
     columns: str | None = None
     as_json: bool = False
+    has_console: bool = True
+    opens_browser: bool = False
 
     def load(self, url: str) -> Load | Replay:
         """The load for the API at this URL.
@@ -73,13 +78,14 @@ class Run:
 class Chain:
     """A running chain: where its API is, who observes it, and how often its processes had to be started again.
 
-    `disturbing` surrounds a load with the faults of shoppers.
+    `disturbing` surrounds a load with the faults of shoppers; `console` is the address of the page, if there is one.
     """
 
     api: str
     observer: Observer
     disturbing: Callable[[Load | Replay], AbstractAsyncContextManager[None]]
     restarts: Callable[[], Mapping[str, int]] = dict
+    console: str | None = None
 
 
 @dataclass(slots=True)

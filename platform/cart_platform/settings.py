@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     handlers: str = Field("cart_handlers.table:handlers", description="The table of handlers, as module:function")
     host: str = Field("127.0.0.1", description="The address that the API and /metrics listen on")
     api_port: int = Field(8000, ge=0, le=65535, description="The API's port; 0 takes a free one")
+    console_port: int = Field(8080, ge=0, le=65535, description="The port of a demo's console; 0 takes a free one")
     telemetry_port: int = Field(0, ge=0, le=65535, description="The port of /metrics; 0 takes a free one")
     log_dir: Path | None = Field(None, description="A folder for log files beside standard output")
     secrets_dir: Path | None = Field(

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from cart_platform.settings import Settings, load_settings
 
 RUNNING = "running.json"
 LATEST = "latest-run"
+EMBEDDED = "demo"
+"""The process that has every role."""
 
 
 def state_folder() -> Path:
@@ -63,6 +66,21 @@ def settings_of(folder: Path | None) -> Settings:
             "mail_url": f"maildir:///{running['folders']['mail']}",
         }
     )
+
+
+def metrics_of(folder: Path) -> Mapping[str, str]:
+    """Where the processes of the chain in a data folder show their metrics, by name; nothing while none runs.
+
+    Roles that share a process are one there, under the name of them all.
+    """
+    try:
+        running = read_running(folder)
+    except UsageError:
+        return {}
+    names: dict[str, list[str]] = {}
+    for name, url in running["urls"]["metrics"].items() if running["processes"] else ():
+        names.setdefault(url, []).append(name)
+    return {EMBEDDED if len(roles) > 1 else roles[0]: url for url, roles in names.items()}
 
 
 def read_running(folder: Path) -> dict[str, Any]:

@@ -50,7 +50,8 @@ WITH_ELASTICSEARCH = {"XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", "")}
 def environment(**settings: str) -> dict[str, str]:
     """A clean environment: free ports, no Elasticsearch, no settings but the given ones."""
     inherited = {name: text for name, text in os.environ.items() if not name.startswith(("CARTSCOPE_", "OTEL_"))}
-    return inherited | {"CARTSCOPE_API_PORT": "0", "COLUMNS": "100", "TERM": "dumb"} | WITHOUT_ELASTICSEARCH | settings
+    ports = {"CARTSCOPE_API_PORT": "0", "CARTSCOPE_CONSOLE_PORT": "0"}
+    return inherited | ports | {"COLUMNS": "100", "TERM": "dumb"} | WITHOUT_ELASTICSEARCH | settings
 
 
 def cartscope(*arguments: str | Path, **settings: str) -> Finished:

@@ -1,4 +1,4 @@
-"""Stands in for `cartscope api|relay|worker NAME|ship-logs`: serves its metrics and readiness, ends on SIGTERM.
+"""Stands in for `cartscope api|relay|worker NAME|ship-logs|console`: serves its metrics and readiness, ends on SIGTERM.
 
 It can be told to write a line when it ends (`STAND_IN_FAREWELLS`, a file), so that tests see in which order.
 """
@@ -12,7 +12,7 @@ from threading import Thread
 from types import FrameType
 from typing import Any
 
-PORTS = {"api": ["CARTSCOPE_TELEMETRY_PORT", "CARTSCOPE_API_PORT"], "ship-logs": []}
+PORTS = {"api": ["CARTSCOPE_TELEMETRY_PORT", "CARTSCOPE_API_PORT"], "ship-logs": [], "console": []}
 """The variables of the ports that a process serves; most have one."""
 
 

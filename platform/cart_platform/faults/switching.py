@@ -1,8 +1,7 @@
 """Switches faults for a person or a script, in the chain that a command looks at."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,9 @@ from cart_platform.faults.switchboard import Switchboard, SwitchedOn, switched_o
 from cart_platform.handler import Handler
 from cart_platform.settings import load_settings
 from cart_platform.whereabouts import find, read_running
+
+WATCHED = ("dashboard", "metric", "logs", "command")
+"""Of what there is to watch, that which makes sense outside the console."""
 
 
 def switchboard_of(data_dir: Path | None, *, running: bool = False) -> Switchboard:
@@ -82,23 +84,24 @@ def as_text(entries: Sequence[SwitchedOn]) -> str:
 
 def as_json(entries: Sequence[SwitchedOn]) -> str:
     """The catalogue as a script reads it, with what is on."""
-    return json.dumps([_document(fault, _of(name, entries)) for name, fault in CATALOGUE.items()])
+    return json.dumps([document(fault, entries) for fault in CATALOGUE.values()])
 
 
-def _document(fault: Fault, entries: Iterable[SwitchedOn]) -> Mapping[str, Any]:
+def document(fault: Fault, entries: Iterable[SwitchedOn]) -> dict[str, Any]:
+    """A fault as a script reads it, with those of the entries that are its own."""
     return {
         "name": fault.name,
         "concerns": fault.concerns.name.lower(),
         "does": fault.does,
         "happens_once": fault.happens_once,
-        "watch": asdict(fault.watch),
+        "watch": {name: getattr(fault.watch, name) for name in WATCHED},
         "on": [
             {
                 "handler": entry.handler,
                 "since": msgspec.to_builtins(entry.since),
                 "until": msgspec.to_builtins(entry.until),
             }
-            for entry in entries
+            for entry in _of(fault.name, entries)
         ],
     }
 

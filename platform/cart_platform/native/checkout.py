@@ -10,5 +10,6 @@ FOLDER: Final = Path(__file__).parents[3]
 PROMETHEUS: Final = FOLDER / "prometheus" / "prometheus.yml"
 ALERTMANAGER: Final = FOLDER / "prometheus" / "alertmanager.yml"
 COLLECTOR: Final = FOLDER / "tracing" / "collector.yml"
+COLLECTOR_CONSOLE: Final = FOLDER / "tracing" / "collector-console.yml"
 TEMPO: Final = FOLDER / "tracing" / "tempo.yml"
 TEMPLATES: Final = FOLDER / "elk" / "elasticsearch"

@@ -1,9 +1,9 @@
-"""The OpenTelemetry Collector: takes spans, chooses traces, hands them to Tempo, by the stack's own file."""
+"""The OpenTelemetry Collector: chooses traces for Tempo, gives all spans to the console, by the stack's files."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from cart_platform.native.checkout import COLLECTOR
+from cart_platform.native.checkout import COLLECTOR, COLLECTOR_CONSOLE
 from cart_platform.native.ports import LOOPBACK
 from cart_platform.native.probe import accepts
 from cart_platform.native.program import Program
@@ -18,7 +18,9 @@ class CollectorPorts:
     metrics: int
 
 
-def program(executable: str, folder: Path, ports: CollectorPorts, tempo_port: int) -> Program:
+def program(
+    executable: str, folder: Path, ports: CollectorPorts, tempo_port: int, console_port: int | None = None
+) -> Program:
     """Give the program that runs it.
 
     Args:
@@ -26,11 +28,14 @@ def program(executable: str, folder: Path, ports: CollectorPorts, tempo_port: in
         folder: Where its queue lives; made if absent.
         ports: On the loopback interface.
         tempo_port: Where traces go (OTLP over gRPC); they wait on disk while nobody listens there.
+        console_port: Where all spans go too, at once (OTLP over HTTP), if there is a console; it is never waited for.
     """
+    console = {} if console_port is None else {"CONSOLE_OTLP": f"http://{LOOPBACK}:{console_port}"}
+    files = (COLLECTOR, COLLECTOR_CONSOLE) if console else (COLLECTOR,)
     folder.mkdir(parents=True, exist_ok=True)
     return Program(
         name="collector",
-        command=(executable, f"--config={COLLECTOR}"),
+        command=(executable, *(f"--config={file}" for file in files)),
         folder=folder,
         environment={
             "COLLECTOR_HOST": LOOPBACK,
@@ -39,6 +44,7 @@ def program(executable: str, folder: Path, ports: CollectorPorts, tempo_port: in
             "COLLECTOR_METRICS_PORT": str(ports.metrics),
             "COLLECTOR_DATA": str(folder / "queue"),
             "TEMPO_OTLP": f"{LOOPBACK}:{tempo_port}",
+            **console,
         },
         # Its receivers are what it starts last.
         ready=lambda: accepts(ports.http),

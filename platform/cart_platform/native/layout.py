@@ -7,21 +7,21 @@ from functools import cached_property
 
 from cart_observability.span_export import ENDPOINTS
 from cart_platform.data_folder import DataFolder
-from cart_platform.native import rabbitmq_server, redis_server
+from cart_platform.native import console_server, rabbitmq_server, redis_server
 from cart_platform.native.installed import Servers
 from cart_platform.native.kept import Kept, keep
 from cart_platform.native.ports import LOOPBACK
 from cart_platform.native.probe import serves
 from cart_platform.native.program import Program
 from cart_platform.native.rabbitmq_server import RabbitPorts
-from cart_platform.native.watchers import PORTS, Watchers
+from cart_platform.native.watchers import CONSOLE_PORTS, PORTS, Watchers
 from cart_platform.native.yielding import yielding
 
 CARTSCOPE = (sys.executable, "-m", "cart_platform")
 """The program `cartscope` of this installation, wherever PATH leads."""
 
 _RABBIT_PORTS = ("amqp", "rabbitmq-metrics", "rabbitmq-distribution", "epmd")
-_SERVER_PORTS = ("redis", *_RABBIT_PORTS, *PORTS, "api")
+_SERVER_PORTS = ("redis", *_RABBIT_PORTS, *CONSOLE_PORTS, *PORTS, "api")
 
 # Above CARTSCOPE_DRAIN's 20 s: a process that drains is not killed while it does.
 _DRAIN_SECONDS = 30.0
@@ -36,9 +36,16 @@ class Layout:
     """
 
     def __init__(
-        self, folder: DataFolder, servers: Servers, workers: Sequence[str], cartscope: tuple[str, ...] = CARTSCOPE
+        self,
+        folder: DataFolder,
+        servers: Servers,
+        workers: Sequence[str],
+        cartscope: tuple[str, ...] = CARTSCOPE,
+        *,
+        has_console: bool = True,
     ) -> None:
         self._folder = folder
+        self._has_console = has_console
         self._servers = servers
         self._cartscope = cartscope
         self._arguments = {"api": ("api",), "relay": ("relay",)} | {
@@ -46,7 +53,7 @@ class Layout:
         }
         telemetry = [self._telemetry(name) for name in self._arguments]
         self._kept = keep(folder.path, ports=[*_SERVER_PORTS, *telemetry], passwords=["redis", "rabbitmq"])
-        self._watchers = Watchers(servers.watchers, folder.path, self._kept.ports)
+        self._watchers = Watchers(servers.watchers, folder.path, self._kept.ports, has_console=has_console)
 
     @staticmethod
     def _telemetry(process: str) -> str:
@@ -78,10 +85,14 @@ class Layout:
         return {
             "store": self.store_url,
             "bus": self.bus_url,
-            "api": f"http://{LOOPBACK}:{self._kept.ports['api']}",
+            "api": self._url("api"),
+            **({"console": self._url("console")} if self._has_console else {}),
             **self._watchers.urls,
             "metrics": {name: f"http://{LOOPBACK}:{port}/metrics" for name, port in self._metrics_ports.items()},
         }
+
+    def _url(self, port: str) -> str:
+        return f"http://{LOOPBACK}:{self._kept.ports[port]}"
 
     @cached_property
     def _rabbit_ports(self) -> RabbitPorts:
@@ -108,8 +119,10 @@ class Layout:
     @property
     def _spans(self) -> dict[str, str]:
         """Where spans go; the environment's word counts for more, an empty one (to nobody) too."""
-        collector = self._watchers.urls.get("collector")
-        return {ENDPOINTS[1]: collector} if collector and not any(name in os.environ for name in ENDPOINTS) else {}
+        console = self._url("console-otlp") if self._has_console else None
+        # The Collector hands on to the console what it is given.
+        taker = self._watchers.urls.get("collector", console)
+        return {ENDPOINTS[1]: taker} if taker and not any(name in os.environ for name in ENDPOINTS) else {}
 
     def epmd(self) -> Program:
         """What RabbitMQ needs first."""
@@ -129,7 +142,15 @@ class Layout:
 
     def watchers(self) -> list[Program]:
         """What watches the run, as far as it is installed, in the order in which it is to start."""
-        return [*self._watchers.programs(self._metrics_ports), *self._shipper()]
+        return [*self._console(), *self._watchers.programs(self._metrics_ports), *self._shipper()]
+
+    def _console(self) -> list[Program]:
+        """The page, where it is wanted."""
+        if not self._has_console:
+            return []
+        ports = console_server.ConsolePorts(*(self._kept.ports[name] for name in CONSOLE_PORTS))
+        rabbitmq = self._kept.ports["rabbitmq-metrics"]
+        return [yielding(console_server.program(self._cartscope, self._folder.path, ports, rabbitmq))]
 
     def _shipper(self) -> list[Program]:
         """What brings log lines to Elasticsearch, where that is."""

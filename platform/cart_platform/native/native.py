@@ -36,6 +36,8 @@ class Native:
         settings_environment: Mapping[str, str],
         progress: Callable[[str], None],
         cartscope: tuple[str, ...] = CARTSCOPE,
+        *,
+        has_console: bool = True,
     ) -> None:
         """Prepare; nothing starts before `start`.
 
@@ -44,8 +46,10 @@ class Native:
             workers: Names of handlers; each gets a worker process.
             settings_environment: Variables for all processes on top of the caller's own environment.
             progress: Takes one line at a time for the person who waits.
-            cartscope: The command whose subcommands `api`, `relay` and `worker NAME` are run.
+            cartscope: The command whose subcommands `api`, `relay`, `worker NAME` and `console` are run.
+            has_console: Whether the page is served.
         """
+        self._has_console = has_console
         self._folder = folder
         self._workers = workers
         self._settings = settings_environment
@@ -134,7 +138,7 @@ class Native:
         servers = installed.servers()
         if ended := await asyncio.to_thread(leftovers.end, self._folder.path):
             self._progress(f"ended {ended} processes that an earlier run on this folder left behind")
-        self._layout = Layout(self._folder, servers, self._workers, self._cartscope)
+        self._layout = Layout(self._folder, servers, self._workers, self._cartscope, has_console=self._has_console)
         self._supervisor = Supervisor(_environment(self._folder, self._settings), self._folder.output, self._changed)
         return self._layout, self._supervisor
 

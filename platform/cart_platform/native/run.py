@@ -7,6 +7,7 @@ from typer import echo
 
 from cart_observability.telemetry import silent
 from cart_platform.bootstrap import assemble, load_handlers
+from cart_platform.browsing import NO_BROWSER, show
 from cart_platform.data_folder import DataFolder
 from cart_platform.driving import Chain, Run, drive
 from cart_platform.faults.shoppers import bursting_alone
@@ -38,7 +39,7 @@ async def run_native(run: Run, folder: DataFolder, stop: Stop) -> int:
     """
     names = [handler.name for handler in load_handlers(load_settings(), silent())]
     screen = Screen(title="Cartscope native", addresses=[])
-    native = Native(folder, names, run.sampling(), screen.note)
+    native = Native(folder, names, run.sampling(), screen.note, has_console=run.has_console)
     try:
         if not await _start(native, stop):
             return INTERRUPTED
@@ -79,6 +80,8 @@ async def _drive(run: Run, native: Native, folder: DataFolder, stop: Stop) -> tu
             lambda: native.restarts,
         )
         with Screen(title="Cartscope native", addresses=addresses(native, folder)) as screen:
+            if run.opens_browser and run.has_console and not await show(str(urls["console"])):
+                screen.note(NO_BROWSER)
             return await drive(run, chain, screen, stop)
     finally:
         await parts.close()
@@ -86,7 +89,8 @@ async def _drive(run: Run, native: Native, folder: DataFolder, stop: Stop) -> tu
 
 def addresses(native: Native, folder: DataFolder) -> list[tuple[str, str]]:
     """What there is to look at, and where."""
-    shown = [("API", f"{native.urls['api']}/docs")]
+    shown = [("console", str(native.urls["console"]))] if "console" in native.urls else []
+    shown.append(("API", f"{native.urls['api']}/docs"))
     shown += [(name, f"{native.urls[name]}{path}") for name, path in _PAGES.items() if name in native.urls]
     return [
         *shown,

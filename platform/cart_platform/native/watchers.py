@@ -20,6 +20,8 @@ from cart_platform.native.yielding import yielding
 _COLLECTOR_PORTS = ("collector", "collector-grpc", "collector-metrics")
 _ELASTICSEARCH_PORTS = ("elasticsearch", "elasticsearch-transport")
 _TEMPO_PORTS = ("tempo", "tempo-internal", "tempo-otlp")
+CONSOLE_PORTS: Final = ("console", "console-otlp")
+"""Of the page, and of the spans that come to it."""
 PORTS: Final = ("prometheus", "alertmanager", *_TEMPO_PORTS, *_COLLECTOR_PORTS, *_ELASTICSEARCH_PORTS)
 """Names of the ports that they may need."""
 
@@ -36,14 +38,18 @@ _IN_THE_STACK = {
 class Watchers:
     """What watches one run."""
 
-    def __init__(self, executables: Mapping[str, str], folder: Path, ports: Mapping[str, int]) -> None:
+    def __init__(
+        self, executables: Mapping[str, str], folder: Path, ports: Mapping[str, int], *, has_console: bool
+    ) -> None:
         """Prepare; no file is written yet.
 
         Args:
             executables: Paths by name; only these are started.
             folder: The data folder; each has a folder of its name in it.
-            ports: At least `PORTS` and RabbitMQ's, on the loopback interface.
+            ports: At least `PORTS`, RabbitMQ's and the console's, on the loopback interface.
+            has_console: Whether there is a console, which is to see the spans too.
         """
+        self._has_console = has_console
         self._executables = executables
         self._folder = folder
         self._ports = ports
@@ -83,7 +89,8 @@ class Watchers:
 
     def _collector(self, executable: str, folder: Path) -> Program:
         ports = CollectorPorts(*(self._ports[name] for name in _COLLECTOR_PORTS))
-        return collector_server.program(executable, folder, ports, self._ports["tempo-otlp"])
+        console = self._ports["console-otlp"] if self._has_console else None
+        return collector_server.program(executable, folder, ports, self._ports["tempo-otlp"], console)
 
     def _elasticsearch(self, executable: str, folder: Path) -> Program:
         ports = (self._ports[name] for name in _ELASTICSEARCH_PORTS)

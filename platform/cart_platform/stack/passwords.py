@@ -28,6 +28,7 @@ PASSWORDS = (
     "grafana_secret_key",
     "rabbitmq_password",
     "redis_password",
+    "console_token",
 )
 
 DERIVED: Mapping[str, Callable[[Passwords], str]] = {
@@ -66,6 +67,7 @@ READERS = (
         ["elastic_password", "kibana_system_password", "logstash_password", "viewer_password"],
     ),
     Reader("cartscope", CARTSCOPE_USER, CARTSCOPE_USER, ["cartscope_store_url", "cartscope_bus_url"]),
+    Reader("console", CARTSCOPE_USER, CARTSCOPE_USER, ["console_token", "cartscope_store_url", "cartscope_bus_url"]),
 )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from cart_platform.front_door.places import Server
+from cart_platform.console.places import Server
 
 REMEMBERED = 5.0
 """Seconds for which an answer is good, however many visitors ask."""
