@@ -24,7 +24,9 @@ from cart_observability.dashboards.style import (
 
 _MILLISECONDS: Final = units.Milliseconds
 BY_FATE: Final = {"taken": NEUTRAL, "kept": GOOD, "refused": DELAYED, "lost": BAD}
-_SENT: Final = "sum(rate(otelcol_exporter_sent_spans_total[1m]))"
+# To Tempo: a console beside it may be away, and loses what comes meanwhile.
+_TEMPO: Final = 'exporter="otlp_grpc"'
+_SENT: Final = f"sum(rate(otelcol_exporter_sent_spans_total{{{_TEMPO}}}[1m]))"
 _DELAY: Final = "cartscope.shipping.delay"
 # A data stream's own indices have a name before its name; where there are no data streams it is an index.
 _UNPARSED: Final = "_index:(logs-unparsed* OR .ds-logs-unparsed*)"
@@ -47,7 +49,7 @@ def queue_now() -> Builder[Panel]:
         "Collector's queue",
         "How full the Collector's queue to Tempo is; it is on disk and outlives a Tempo that is away.",
         RATIO,
-        over_time("max(otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)", "full"),
+        over_time(f"max(otelcol_exporter_queue_size{{{_TEMPO}}} / otelcol_exporter_queue_capacity)", "full"),
         thresholds=steps(GOOD, (0.5, DELAYED), (0.9, BAD)),
     ).links([links.to_runbook("TelemetryDropped")])
 
@@ -87,7 +89,8 @@ def unparsed() -> Builder[Panel]:
 def spans() -> Builder[Panel]:
     """What came into the Collector, and what became of it."""
     lost = " + ".join(
-        f"(sum(rate(otelcol_exporter_{way}_failed_spans_total[1m])) or 0 * {_SENT})" for way in ("enqueue", "send")
+        f"(sum(rate(otelcol_exporter_{way}_failed_spans_total{{{_TEMPO}}}[1m])) or 0 * {_SENT})"
+        for way in ("enqueue", "send")
     )
     panel = panels.time_series(
         "Spans through the Collector",
