@@ -18,6 +18,8 @@ from opentelemetry.trace import SpanKind
 
 from cart_observability.span_export import ENDPOINTS
 from cart_observability.telemetry import Telemetry
+from cart_platform.native.running import RunningFile
+from cart_platform.whereabouts import metrics_of
 from support.program import PROGRAM, SECONDS, Ask, environment, get
 from support.servers import wait_until
 
@@ -121,6 +123,30 @@ def test_it_ends_when_asked(number: signal.Signals, tmp_path: Path) -> None:
     with console("--file", tmp_path / "c.db") as run, urlopen(f"{run.page}/api/live", timeout=20) as stream:
         assert stream.readline().startswith(b"retry: ")
         assert (0, "") == run.end(number)
+
+
+def test_a_browser_is_opened(tmp_path: Path) -> None:
+    """With --open the browser of the environment is given the page's address; without one a line says so."""
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o700)
+    nothing = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
+    with console("--open", "--file", tmp_path / "c.db", **nothing, BROWSER=f"{browser} %s") as run:
+        wait_until(lambda: opened.exists() and run.page == opened.read_text().strip(), "the page in a browser", 20)
+    with console("--open", "--file", tmp_path / "c.db", **nothing, BROWSER="") as run:
+        assert run.process.stderr is not None
+        assert run.process.stderr.readline().startswith("no browser is found")
+
+
+def test_what_a_run_shows(tmp_path: Path) -> None:
+    """The metrics of a run are those of its processes while it runs: of one that has every role, once."""
+    assert {} == metrics_of(tmp_path)
+    ours, theirs = "http://127.0.0.1:1/metrics", "http://127.0.0.1:2/metrics"
+    running = RunningFile(tmp_path, {"metrics": {"api": ours, "relay": ours, "worker": theirs}}, {})
+    running.write({})
+    assert {} == metrics_of(tmp_path)
+    running.write({"api": 1})
+    assert {"demo": ours, "worker": theirs} == metrics_of(tmp_path)
 
 
 def test_a_fresh_folder() -> None:

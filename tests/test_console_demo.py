@@ -153,6 +153,7 @@ def test_it_ends_while_pages_listen(tmp_path: Path) -> None:
         urlopen(f"{run.url('console')}/api/live", timeout=60) as stream,
     ):
         wait_until(lambda: stream.readline().startswith(b"event: tick"), "a tick", 20)
+        wait_until(lambda: run.accepted() > 0, "an accepted command")
         finished = run.end(signal.SIGINT)
         stream.read()
     assert 0 == finished.code, finished.errors
@@ -171,6 +172,7 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         with running("demo", folder=tmp_path / "data", **settings) as run:
             address = run.url("console")
             assert "Cartscope demo" == ask(run, "/api/overview")["title"]
+            wait_until(lambda: run.accepted() > 0, "an accepted command")
             finished = run.end(signal.SIGINT)
     assert f"port {port} is in use: the console is at {address} this time" in finished.errors.splitlines()
 
@@ -179,6 +181,7 @@ def test_without_a_console(tmp_path: Path) -> None:
     """With --no-console there is no page, no file of it, and no address."""
     with running("demo", "--no-console", folder=tmp_path / "data", XDG_STATE_HOME=str(tmp_path)) as run:
         assert "console" not in run.file["urls"]
+        wait_until(lambda: run.accepted() > 0, "an accepted command")
         finished = run.end(signal.SIGINT)
     assert (0, "API") == (finished.code, finished.errors.split()[0])
     assert [] == list((tmp_path / "data").glob("console*"))

@@ -50,7 +50,7 @@ export class EventPage extends Page {
                 return [tree && h("h2", {}, "Followed by"), tree];
             });
             parts.draw(place, content, () =>
-                content === null ? [] : [h("h2", {}, "Content"), h("pre", {}, JSON.stringify(content, null, 2))],
+                content === null ? [] : [h("h2", {}, "Content"), payload(content)],
             );
             parts.draw(
                 log,
@@ -99,4 +99,10 @@ function linesOf(lines, traceId, { address }) {
               all || null,
           ]
         : [];
+}
+
+/** @param {object} content */
+function payload(content) {
+    const about = { tabindex: 0, role: "region", "aria-label": "Content" };
+    return h("pre", about, JSON.stringify(content, null, 2));
 }

@@ -9,9 +9,9 @@
 import { colour, onColours } from "../theme.js";
 
 /** Dots a second on all links together. */
-const MOST_A_SECOND = 300;
+const MOST_A_SECOND = 120;
 const STEPS = [1, 2, 5];
-const PIXELS_A_SECOND = 100;
+const PIXELS_A_SECOND = 150;
 const POINT_PX = 4;
 const RADIUS = 3.5;
 /** Longer ago than this, a frame was not drawn because nobody looked. */
