@@ -428,7 +428,7 @@ async def over(chain: Chain) -> bool:
     """Whether everything that was to happen has."""
     totals = await chain.parts.store.totals()
     left = (await chain.parts.store.depth()).pending + sum((await chain.parts.bus.backlog()).values())
-    return left == 0 and totals.done["notification"] == 1 and await chain.dead_letters() == 1
+    return left == 0 and totals.done.get("notification") == 1 and await chain.dead_letters() == 1
 
 
 def known(sightings: Sequence[Sighting | None]) -> list[tuple[Any, ...]]:
