@@ -1,21 +1,17 @@
 """The page's frame, its charts and its plan of capacity, in a real browser, on figures that are known."""
 
 import re
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 
-from conftest import skip_or_fail
+from support.browser import chromium, violations
 from support.console_stand_in import HANDLERS, TRACE, ConsoleStandIn, now
-from support.documents import ROOT
 from support.polling import eventually
 
-AXE = ROOT / "observability/node_modules/axe-core/axe.min.js"
-CHROMIUM = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 WIDTHS = (360, 1280, 2560)
 PAGES = {"charts": ".chart-legend button", "capacity": ".capacity-figures tbody tr"}
 """What is there once a page shows something."""
@@ -67,13 +63,8 @@ async def console() -> AsyncIterator[ConsoleStandIn]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """A headless Chromium."""
-    program = shutil.which("chromium")
-    if program is None:
-        skip_or_fail("chromium")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
@@ -96,24 +87,14 @@ async def visiting(browser: Browser, console: ConsoleStandIn, **options: Any) ->
     return visitor
 
 
-async def violations(page: Page) -> list[str]:
-    """What axe finds against the page."""
-    # The page's policy lets no foreign script in, the checker's neither: for it alone the policy is set aside.
-    session = await page.context.new_cdp_session(page)
-    await session.send("Page.setBypassCSP", {"enabled": True})
-    await page.evaluate(AXE.read_text())
-    found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [f"{each['id']}: {[node['target'] for node in each['nodes']]}" for each in found["violations"]]
-
-
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", PAGES)
 async def test_accessible(name: str, width: int, theme: Any, browser: Browser, console: ConsoleStandIn) -> None:
     """In both themes, on small screens and large, nothing is wider than the screen and axe finds nothing."""
-    if not AXE.exists():
-        skip_or_fail("axe-core")
-    visitor = await visiting(browser, console, viewport={"width": width, "height": 900}, color_scheme=theme)
+    screen = {"width": width, "height": 900}
+    # The page's policy lets no foreign script in, the checker's neither: for it alone the policy is set aside.
+    visitor = await visiting(browser, console, viewport=screen, color_scheme=theme, bypass_csp=True)
     await visitor.open(f"#/{name}")
     assert [] == await violations(visitor.page)
     assert width >= await visitor.page.evaluate("document.documentElement.scrollWidth")

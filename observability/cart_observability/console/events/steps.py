@@ -104,7 +104,6 @@ class _Trace:
     """The spans of a trace, as the way of one event."""
 
     def __init__(self, event_id: str, spans: Sequence[Span]) -> None:
-        self._event_id = event_id
         self._spans = {span.span_id: span for span in spans}
         self._own_ids = own_spans(event_id, spans)
         self._own = [span for span in spans if span.span_id in self._own_ids]
