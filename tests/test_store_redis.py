@@ -1,6 +1,7 @@
 """What only the store on Redis can get wrong while its server is well: what it starts on, and how it uses it.
 
-What holds for every store is in test_store.py, what happens when the server fails in test_store_redis_outages.py.
+What holds for every store is in the tests on support/store_fixtures.py, what happens when the server fails in
+test_store_redis_outages.py.
 """
 
 import asyncio
