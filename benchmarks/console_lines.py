@@ -31,14 +31,14 @@ ROLES = ("api", "relay", "worker-threshold", "worker-popularity")
 ROUNDS = 3
 
 
-def chain(count: int, chance: random.Random) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Lines of a chain, each with the role that writes it."""
+def chain(count: int, chance: random.Random, start: datetime = START) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Lines of a chain that begins at a time, each with the role that writes it."""
 
     def hexadecimal(digits: int) -> str:
         return f"{chance.getrandbits(4 * digits):0{digits}x}"
 
     for number in range(count // len(ROLES)):
-        at = START + timedelta(seconds=number / EVENTS_PER_SECOND)
+        at = start + timedelta(seconds=number / EVENTS_PER_SECOND)
         known = {
             "trace.id": hexadecimal(32),
             "span.id": hexadecimal(16),
