@@ -64,10 +64,10 @@ def test_times_of_creation_are_left_out_here_only(registry: CollectorRegistry) -
 def test_single_metrics_can_be_asked_for(registry: CollectorRegistry) -> None:
     """`name[]` restricts the answer."""
     exposition = Exposition(registry, 0)
-    text, _ = get(f"{exposition.url}?name[]=cartscope_outbox_pending_events")
+    text, _ = get(f"{exposition.url}?name[]=cartscope_notifications_sent_total")
     exposition.close()
     names = {line.split("{")[0].split(" ")[0] for line in text.splitlines() if not line.startswith("#")}
-    assert {"cartscope_outbox_pending_events"} == names
+    assert {"cartscope_notifications_sent_total"} == names
 
 
 def test_only_this_machine_is_served_by_default(registry: CollectorRegistry) -> None:

@@ -116,6 +116,27 @@ def test_every_verb_has_its_series() -> None:
     assert expected == [(registry.get_sample_value(name, labels), name, labels) for _, name, labels in expected]
 
 
+def test_what_was_never_measured_is_not_shown() -> None:
+    """A service without a store, an outbox or an event loop shows no level of one; one that has it shows its 0."""
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    names = (
+        "cartscope_outbox_pending_events",
+        "cartscope_outbox_oldest_event_age_seconds",
+        "cartscope_relay_shards_held",
+        "cartscope_store_available",
+        "cartscope_api_waiters",
+        "cartscope_event_loop_lag_seconds",
+    )
+    assert [None] * len(names) == [sample(registry, name) for name in names]
+    metrics.outbox_depth(0, 0.0)
+    metrics.shards_held(0)
+    metrics.store_available(False)
+    metrics.waiters(0)
+    metrics.event_loop_lag(0.0)
+    assert [0] * len(names) == [sample(registry, name) for name in names]
+
+
 def test_the_first_loss_of_a_connection_is_an_increase() -> None:
     """What can happen to a connection is shown at 0 from its opening on, and not reset when it opens again."""
     registry = CollectorRegistry()

@@ -1,9 +1,10 @@
 """Metrics and their children, kept by label values and bounded in number."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import Metric as PrometheusMetric
 from prometheus_client.metrics import MetricWrapperBase
 
 LIMIT: Final = 64
@@ -44,6 +45,29 @@ class Family(Generic[Metric]):
             yield value if value in known else OTHER
 
 
+class Level(Gauge):
+    """A gauge without labels that has no sample until it is set: nobody shows what he never measured."""
+
+    _measured = False
+
+    def set(self, value: float) -> None:
+        """Sets the value."""
+        super().set(value)
+        self._measured = True
+
+    def inc(self, amount: float = 1) -> None:
+        """Adds to the value, which begins at 0."""
+        super().inc(amount)
+        self._measured = True
+
+    def collect(self) -> Iterable[PrometheusMetric]:
+        """The family, as a registry asks for it."""
+        for family in super().collect():
+            if not self._measured:
+                family.samples = []
+            yield family
+
+
 class Definer:
     """Defines metrics in one registry; a metric without labels comes as it is, one with labels as a Family."""
 
@@ -54,9 +78,9 @@ class Definer:
         """Defines a counter without labels."""
         return Counter(name, meaning, **self._registry)
 
-    def level(self, name: str, meaning: str) -> Gauge:
+    def level(self, name: str, meaning: str) -> Level:
         """Defines a gauge without labels."""
-        return Gauge(name, meaning, **self._registry)
+        return Level(name, meaning, **self._registry)
 
     def counters(self, name: str, meaning: str, *labels: str) -> Family[Counter]:
         """Defines a counter for each value of the labels."""

@@ -29,6 +29,8 @@ __all__ = ("Creation", "Messaging", "Processing", "Publishing", "destination_of"
 RECEIVE_LINKS: Final = 128
 """What the OpenTelemetry SDK keeps of the links of one span."""
 CONFIRMED: Final = "confirmed"
+SENT: Final = "sent"
+"""Handed to a broker that was not asked to answer."""
 
 
 def destination_of(*parts: str) -> str:
@@ -223,7 +225,7 @@ class Publishing:
         self._started = perf_counter()
 
     def done(self, outcome: str) -> None:
-        """The broker answered (confirmed, unroutable, refused) or can no longer (unknown)."""
+        """The broker answered (confirmed, unroutable, refused), can no longer (unknown), or was not asked to (sent)."""
         answered(self._span, outcome)
         record(self._messaging, self._destination, perf_counter() - self._started, outcome, 1, self._span)
 
@@ -254,7 +256,10 @@ class PublishingBatch:
 
 def answered(span: Span, outcome: str) -> None:
     """End a publish span by the broker's answer."""
-    if outcome != CONFIRMED:
+    if outcome == SENT:
+        # An error would tell of a loss, and without a word the message would pass for a confirmed one.
+        span.set_attribute("cartscope.outcome", SENT)
+    elif outcome != CONFIRMED:
         span.set_attribute(ERROR_TYPE, outcome)
         span.set_status(StatusCode.ERROR, outcome)
     span.end()
@@ -262,6 +267,6 @@ def answered(span: Span, outcome: str) -> None:
 
 def record(messaging: Messaging, destination: str, seconds: float, outcome: str, amount: int, span: Span) -> None:
     """Count one publish operation of so many messages with the same outcome; the span is its exemplar."""
-    error, context = None if outcome == CONFIRMED else str(outcome), span.get_span_context()
+    error, context = None if outcome in {CONFIRMED, SENT} else str(outcome), span.get_span_context()
     messaging.metrics.client_operation("publish", destination, seconds, error, span_context=context)
     messaging.metrics.messages_sent(destination, amount, error, span_context=context)

@@ -78,7 +78,10 @@ class Metrics:
     def event_published(
         self, event_type: str, outcome: str, amount: int = 1, *, span_context: SpanContext | None = None
     ) -> None:
-        """The bus answered for `amount` events: confirmed, unroutable or unknown. 0 of them make the series present."""
+        """The bus answered for `amount` events: confirmed, unroutable, refused or unknown; or was not asked to: sent.
+
+        0 of them make the series present.
+        """
         self._events.published.child(event_type, outcome).inc(amount, exemplar_of(span_context))
 
     def shards_held(self, count: int) -> None:
@@ -98,7 +101,10 @@ class Metrics:
         *,
         span_context: SpanContext | None = None,
     ) -> None:
-        """Deliveries are finished: done, duplicate, retried or dead_lettered. 0 of them make the series present."""
+        """Deliveries are finished: done, duplicate, retried, dead_lettered or failed.
+
+        0 of them make the series present.
+        """
         self._handlers.handled.child(handler, event_type, outcome).inc(amount, exemplar_of(span_context))
 
     def event_aged(self, handler: str, seconds: float, *, span_context: SpanContext | None = None) -> None:

@@ -25,19 +25,18 @@ receive_span: ContextVar[SpanContext] = ContextVar("receive_span", default=trace
 
 
 def describe_event(span: Span, id: str, type: str, source: str, subject: str | None) -> None:  # noqa: A002 - CloudEvents' names
-    """Sets the `cloudevents.*` attributes of a span."""
+    """Sets the `cloudevents.*` attributes of a span, of what is not empty."""
     if not span.is_recording():
         return
-    span.set_attributes(
-        {
-            cloudevents.CLOUDEVENTS_EVENT_ID: id,
-            cloudevents.CLOUDEVENTS_EVENT_TYPE: type,
-            cloudevents.CLOUDEVENTS_EVENT_SOURCE: source,
-            cloudevents.CLOUDEVENTS_EVENT_SPEC_VERSION: "1.0",
-        }
-    )
-    if subject:
-        span.set_attribute(cloudevents.CLOUDEVENTS_EVENT_SUBJECT, subject)
+    known = {
+        cloudevents.CLOUDEVENTS_EVENT_ID: id,
+        cloudevents.CLOUDEVENTS_EVENT_TYPE: type,
+        cloudevents.CLOUDEVENTS_EVENT_SOURCE: source,
+        # Without a source it is no event of CloudEvents, whatever else is known of it.
+        cloudevents.CLOUDEVENTS_EVENT_SPEC_VERSION: "1.0" if source else "",
+        cloudevents.CLOUDEVENTS_EVENT_SUBJECT: subject or "",
+    }
+    span.set_attributes({name: value for name, value in known.items() if value})
 
 
 class Active:
@@ -110,11 +109,12 @@ class Processing:
         fields: dict[str, object] = {"cartscope.handler": self._handler, "cartscope.attempt": self._attempt}
         if identity:
             fields["cartscope.event.id"] = identity
+        if event_type:
             fields["cartscope.event.type"] = event_type
         return fields
 
     def event(self, id: str, type: str, source: str, subject: str | None = None) -> None:  # noqa: A002 - CloudEvents' names
-        """Says which event the message carries, once it is decoded."""
+        """Says which event the message carries, once it is known; what is not is empty."""
         self._event = (id, type)
         describe_event(self._span, id, type, source, subject)
 
@@ -167,7 +167,7 @@ class Processing:
         """The work is over.
 
         Args:
-            outcome: done, duplicate, retried or dead_lettered.
+            outcome: done, duplicate, retried or dead_lettered; failed where an error is all that is known.
             event_type: Of the event, for the metrics.
             seconds: T_process.
             event_age: Seconds from the event's own time to the commit; None where nothing was committed.

@@ -88,6 +88,8 @@ async def started(parts: Parts, stop: Stop) -> AsyncIterator[Parts]:
     watches = [asyncio.create_task(watch_event_loop(metrics))]
     try:
         patience = parts.settings.start_patience
+        # Said from the start: an alert counts who reaches the store, and a process that waits for it does not.
+        metrics.store_available(False)
         await patiently(parts.store.start, stop, patience)
         watches.append(asyncio.create_task(watch_store(parts.store, metrics)))
         log.info("store connected", **{"event.action": "store.connected"})

@@ -161,15 +161,16 @@ class Relay:
     async def _housekeeping(self, stop: Stop) -> None:
         """Tell how deep the outbox is, each second; the relay that holds shard 0 trims for all."""
         trimmed = time.monotonic()
-        while not await stop.wait(1.0):
-            try:
+        while True:
+            # The turns of the relay itself tell of a store that is away.
+            with contextlib.suppress(Unavailable):
                 depth = await self._store.depth()
                 self._metrics.outbox_depth(depth.pending, depth.oldest_age)
                 if 0 in self._shards and time.monotonic() > trimmed + TRIM_SECONDS:
                     trimmed = time.monotonic()
                     await self._store.trim()
-            except Unavailable:
-                continue  # the turns of the relay itself tell of it
+            if await stop.wait(1.0):
+                return
 
     async def _watch_queues(self) -> None:
         """Tell how deep the queues are, until cancelled; while the bus is away what it said last stands."""

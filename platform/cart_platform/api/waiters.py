@@ -80,6 +80,7 @@ class Waiters:
         self._of_event: dict[str, list[Waiter]] = {}
         self._early: OrderedDict[tuple[str, str], Result] = OrderedDict()
         self._listener: asyncio.Task[None] | None = None
+        telemetry.metrics.waiters(0)
 
     def start(self) -> None:
         """Listen on the reply address from here on, also when the bus cannot be reached before later."""
