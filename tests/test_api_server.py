@@ -217,7 +217,7 @@ async def test_port_in_use() -> None:
             await HttpServer(Api().app, "127.0.0.1", server.port).start()
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "no..name"])
 async def test_address_that_is_none(host: str) -> None:
     """An address that is not this machine's is one clear line."""
     with pytest.raises(OSError, match="cannot listen on"):

@@ -21,7 +21,7 @@ from cart_observability.console.console import Console, Place
 from cart_observability.console.extension import Link, Page
 from cart_observability.console.file import SignalFile
 from cart_observability.console.ingest import SCHEMAS
-from cart_observability.console.pace import LEAST_SHARE, SAMPLES, SHARE, Pace
+from cart_observability.console.pace import LEAST_SHARE, SAMPLES, SHARE, WATCHED_SHARE, Pace
 from cart_observability.console.pruning import Bounds
 from cart_observability.console.traces import otlp, receiving
 from cart_observability.console.traces.receiving import MOST_SERVICES, OTHERS, Receipt, Receiver
@@ -166,6 +166,8 @@ async def test_a_search_that_cannot_be_read(console: Asker) -> None:
         ("/api/lines", {"q": "x" * 5_000}),
         ("/api/lines/counts", {"bins": 0}),
         ("/api/events", {"before": "1.5"}),
+        ("/api/events", {"after": "9" * 23}),
+        ("/api/lines", {"before": str(1 << 63)}),
         ("/api/traces", {"min_ms": "-1"}),
         ("/api/traces", {"errors": "perhaps"}),
         ("/api/charts/throughput", {"points": 1}),
@@ -224,7 +226,8 @@ async def test_spans_that_are_none(console: Asker, body: bytes, headers: Mapping
     """A body that is malformed, too large, or sent by a browser is refused and counted, and nothing else happens."""
     answer = await console.send(body, **headers)
     assert status == answer.status
-    assert 1 == (await console.source("traces"))["refused"]
+    source = await console.source("traces")
+    assert (1, True) == (source["refused"], "; refused last: " in source["detail"])
     await export(console.otlp, *made().all)
     assert 2 == (await console.source("traces"))["received"]
 
@@ -247,12 +250,12 @@ def stuck(tmp_path: Path) -> Iterator[SignalFile]:
 
 
 async def test_too_much_is_to_come_again(stuck: SignalFile) -> None:
-    """Spans that find no room are counted as dropped, and their sender is told when to send them again."""
+    """Spans that find no room are lost to nobody: they are counted as deferred, and their sender is told until when."""
     receiver = Receiver(stuck)
     body = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span_in_json(), span_in_json("b")]}]}]})
     answer = await taken(receiver, body.encode(), "application/json")
     assert (429, "1") == (answer.status_code, answer.headers["Retry-After"])
-    assert (2, 0) == (receiver.dropped, receiver.refused)
+    assert (2, 0) == (receiver.deferred, receiver.refused)
 
 
 async def test_bodies_under_way_are_bounded(stuck: SignalFile, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +263,7 @@ async def test_bodies_under_way_are_bounded(stuck: SignalFile, monkeypatch: pyte
     monkeypatch.setattr(receiving, "MOST_UNDER_WAY", 100)
     receiver = Receiver(stuck)
     answer = await taken(receiver, b" " * 101, PROTOBUF)
-    assert (429, 1, 0) == (answer.status_code, receiver.dropped, receiver._under_way)
+    assert (429, 1, 0) == (answer.status_code, receiver.deferred, receiver._under_way)
 
 
 async def taken(receiver: Receiver, body: bytes, kind: str) -> Response:
@@ -501,7 +504,7 @@ async def test_the_end_comes_soon(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk(console: Asker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While nothing can be kept, spans are counted as dropped, and their sender is told to send them again."""
+    """While nothing can be kept, spans are deferred, which is told apart from dropped, and come again later."""
 
     def refuse(*_: object) -> int:
         raise sqlite3.OperationalError("database or disk is full")
@@ -510,23 +513,39 @@ async def test_a_full_disk(console: Asker, monkeypatch: pytest.MonkeyPatch) -> N
     with monkeypatch.context() as patched:
         patched.setattr("cart_observability.console.traces.spans.record", refuse)
         answer = await console.send(body, Content_Type="application/json")
-    assert (503, "1", 1) == (
-        answer.status,
-        answer.headers["Retry-After"],
-        (await console.source("traces"))["dropped"],
-    )
+    assert (503, "1") == (answer.status, answer.headers["Retry-After"])
+    source = await console.source("traces")
+    assert (0, 0, True) == (source["dropped"], source["refused"], source["detail"].endswith("no room: 1"))
     assert 200 == (await console.send(body, Content_Type="application/json")).status
     assert 1 == (await console.source("traces"))["received"]
 
 
 def test_the_pace_of_a_guest() -> None:
-    """A console that is a guest in a process works little while the process has all that it can do."""
+    """A console that is a guest in a busy process works little, and not quite so little while somebody looks on."""
     guest, owner = Pace(is_guest=True), Pace(is_guest=False)
     assert [SHARE, SHARE] == [guest.share, owner.share]
     for pace in (guest, owner):
         pace._late.extend([0.05] * SAMPLES)
     assert [LEAST_SHARE, SHARE] == [guest.share, owner.share]
     assert 1.0 == owner.rest(1.0)
-    assert guest.rest(0.03) > 0.9
+    assert 1.47 == pytest.approx(guest.rest(0.03))
+    guest.is_watched = lambda: True
+    assert WATCHED_SHARE == guest.share
     guest._late.extend([0.05] * (SAMPLES // 2 - 1) + [0.001] * (SAMPLES // 2 + 1))
     assert SHARE == guest.share
+
+
+async def test_a_guest_that_is_watched(tmp_path: Path) -> None:
+    """Somebody looks on while a page listens, and nobody does when it is closed."""
+    console = Console(tmp_path / "console.db", title="Tested", targets=dict, is_guest=True)
+    pace = console._pace
+    async with (
+        console.recording("127.0.0.1", 0),
+        console.serving(Place("127.0.0.1", 0)) as address,
+        aiohttp.ClientSession() as session,
+    ):
+        assert not pace.is_watched()
+        async with session.get(f"{address}/api/live") as page:
+            await page.content.readuntil(b"\n\n")
+            assert pace.is_watched()
+        await eventually(lambda: not pace.is_watched())

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -181,6 +182,18 @@ def test_a_port_in_use(ask: Ask, tmp_path: Path) -> None:
             assert f"or set {option}" in refused.complaint
 
 
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    """A folder of log files that is not there yet is told, as its name may be a wrong one, and is waited for."""
+    logs = tmp_path / "later"
+    with console("--logs", logs, "--file", tmp_path / "c.db") as run:
+        logs.mkdir()
+        line = {"@timestamp": datetime.now(UTC).isoformat(), "message": "there"}
+        (logs / "a.log").write_text(json.dumps(line) + "\n")
+        wait_until(lambda: run.sources("logs")[str(logs)]["received"] == 1, "the line", 20)
+        code, said = run.end()
+    assert (0, f"there is no folder {logs} yet") == (code, said.partition(":")[0])
+
+
 WRONG = {
     "--metrics ftp://nowhere": "'ftp://nowhere' is no address of metrics",
     "--metrics name=": "'name=' is no address of metrics",
@@ -217,7 +230,7 @@ def test_hostile_services(tmp_path: Path) -> None:
     """What a service shows, logs or sends in place of what it should is counted, and the console goes on."""
     logs = tmp_path / "logs"
     logs.mkdir()
-    fit = json.dumps({"@timestamp": "2026-11-26T00:00:00Z", "message": "<script>"}).encode()
+    fit = json.dumps({"@timestamp": datetime.now(UTC).isoformat(), "message": "<script>"}).encode()
     (logs / "hostile.log").write_bytes(b"\n".join((os.urandom(100_000), b"{" * 100_000, fit, b"")))
     with console("--logs", logs, "--metrics", "itself=http://127.0.0.1:9/", "--file", tmp_path / "c.db") as run:
         for body in (b"\x00" * 10_000, b"\xff" * 10_000, b"{}"):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from cart_handlers import console_dead_letters
 from cart_handlers.console_dead_letters import DeadLettersExtension
@@ -181,6 +183,31 @@ async def test_purge(run: Run) -> None:
     assert ["threshold"] == [letter["handler"] for letter in await run.kept(1)]
     assert {"purged": 1} == await run.letters.post("/api/dead-letters/purge", {"ids": None})
     assert [] == (await run.asked())["letters"]
+
+
+async def test_what_a_person_does_is_logged(run: Run) -> None:
+    """A replay and a purge leave a line for each handler, in the event's story where it is about one."""
+    await run.give_up("mine")
+    await run.publish(GARBAGE)
+    letters = await run.kept(3)
+    [given_up] = [letter for letter in letters if letter["event_id"]]
+    with capture_logs() as logged:
+        extension = DeadLettersExtension(run.watched, structlog.get_logger())
+        async with Visitor(extension) as visitor:
+            await visitor.post("/api/dead-letters/replay", {"ids": [given_up["id"]]})
+            await run.kept(3)
+            await visitor.post("/api/dead-letters/purge", {"ids": None})
+            await visitor.post("/api/dead-letters/purge", {"ids": None})
+    said = [
+        tuple(line.get(name) for name in ("event.action", "cartscope.handler", "cartscope.dead_letters"))
+        for line in logged
+    ]
+    assert [
+        ("dead_letters.replayed", "popularity", 1),
+        ("dead_letters.purged", "threshold", 1),
+        ("dead_letters.purged", "popularity", 2),
+    ] == said
+    assert [given_up["event_id"], None, None] == [line.get("cartscope.event.id") for line in logged]
 
 
 REFUSED: list[tuple[Any, str]] = [

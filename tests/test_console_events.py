@@ -147,6 +147,37 @@ def test_a_replayed_dead_letter(connection: sqlite3.Connection, is_late: bool) -
     assert ["done"] == [handling["outcome"] for handling in only(connection)["handlings"]]
 
 
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_dead_letter_that_fails_again(connection: sqlite3.Connection, is_late: bool) -> None:  # noqa: FBT001  a case
+    """What was given up, and failed again after a replay, waits for its next attempt; and then it is given up again."""
+    lives = [
+        [handled("e1", outcome="retried", attempt=1, time=at(1)), handled("e1", outcome="dead_lettered", attempt=2)],
+        [handled("e1", outcome="retried", attempt=1, time=at(7), error="still no")],
+        [handled("e1", outcome="dead_lettered", attempt=2, time=at(9), error="no again")],
+    ]
+    found = []
+    for number in range(len(lives)):
+        told = [sighting for life in lives[: number + 1] for sighting in life]
+        events.sight(connection, reversed(told) if is_late else told)
+        [handling] = only(connection)["handlings"]
+        found.append(tuple(handling[name] for name in ("outcome", "attempts", "time", "error")))
+    assert [
+        ("dead_lettered", 2, ms(1), None),
+        ("retried", 1, ms(7), "still no"),
+        ("dead_lettered", 2, ms(9), "no again"),
+    ] == found
+
+
+def test_what_a_person_did_to_a_dead_letter(connection: sqlite3.Connection) -> None:
+    """What was given up is under way again once it was replayed, and stays undone once it was purged."""
+    events.sight(connection, [handled("e1", outcome="dead_lettered", attempt=5, time=at(1))])
+    found = []
+    for did in (handled("e1", outcome=None, time=at(3)), handled("e1", outcome="purged", time=at(5))):
+        events.sight(connection, [did])
+        found += [handling["outcome"] for handling in only(connection)["handlings"]]
+    assert [None, "purged"] == found
+
+
 def test_an_attempt_under_way(connection: sqlite3.Connection) -> None:
     """An attempt of which only a line in its midst is known has no outcome yet."""
     events.sight(connection, [handled("e1", outcome=None)])

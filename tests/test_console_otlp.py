@@ -234,12 +234,13 @@ UNFIT = [
     {"end_time_unix_nano": 0},
     {"end_time_unix_nano": NOW + 2 * otlp.MOST_AHEAD},
     {"end_time_unix_nano": (1 << 64) - 1},
+    {"name": "x" * 300_000},
 ]
 
 
 @pytest.mark.parametrize("parts", UNFIT)
 def test_unfit_spans(parts: dict[str, Any]) -> None:
-    """A span whose ids or times are none is left out and counted; those beside it are taken."""
+    """A span whose ids or times are none, or that is too large, is left out and counted; those beside it are taken."""
     received = otlp.decode(request(message(**parts), message(name="fine")), PROTOBUF, now=NOW)
     assert (["fine"], 1) == ([span.name for span in received.spans], received.rejected)
     partial = ExportTraceServiceResponse.FromString(otlp.answer(received, PROTOBUF).body).partial_success
@@ -281,7 +282,7 @@ REFUSED = [
     (gzip.compress(bytes(20 * 1024 * 1024), 1), PROTOBUF, "gzip", 413),
     (b"{" * 600_000, JSON, "", 400),
     (b'{"resourceSpans":' + b"[" * 200_000, JSON, "", 400),
-    (request(message(name="x" * 300_000)), PROTOBUF, "", 400),
+    (request(message(), service="x" * 300_000), PROTOBUF, "", 400),
 ]
 
 

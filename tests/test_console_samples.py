@@ -413,3 +413,15 @@ def test_a_series_that_was_pruned_goes_on(connection: sqlite3.Connection) -> Non
     for seconds in range(2, 130, 2):
         process.scraped(seconds, counter("events_total", seconds, handler="threshold"))
     assert {"threshold": 1.0} == samples.rate_by(connection, "events_total", "handler", now=at(128))
+
+
+def test_the_beginning_of_time(connection: sqlite3.Connection) -> None:
+    """A question about all of time reads no more than one about what is there."""
+    process = Process(connection)
+    for second in range(0, 600, 2):
+        process.scraped(second, counter("c_total", second))
+    asked: list[str] = []
+    connection.set_trace_callback(asked.append)
+    (line,) = samples.rates(connection, "c_total", samples.steps(0, at(600), 300)).values()
+    assert 50 > len(asked)
+    assert 0 < (line[-1] or 0.0)

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cart_observability.console.events.steps import Step, own_spans, steps
+from cart_observability.console.events.step import Step
+from cart_observability.console.events.steps import own_spans, steps
 from cart_observability.console.events.story import MOST_LINES, find, story
 from cart_observability.console.logs import lines
 from cart_observability.console.records import Line
 from cart_observability.console.traces import spans
+from support.console_records import operation, span
 from support.observed_runs import SUBJECT_FIELD, Observed, console_file, observed, record
 
 ADDED = "01a21541-37bc-7598-a4c1-87b0a7295a06"
@@ -64,6 +66,35 @@ def test_whole_way(connection: sqlite3.Connection, carts: Observed) -> None:
         ("result", "cartscope-worker-threshold", "threshold", None),
     ] == kinds(found, "service", "handler", "outcome")
     assert all(one["time"] <= other["time"] for one, other in pairwise(found["steps"]))
+
+
+def test_causes_before_effects(carts: Observed) -> None:
+    """A cause is told before its effect, whatever the clocks of those who tell of them say."""
+    [relay, *others] = {span.service: span for span in carts.spans if span.service == "cartscope-relay"}.values()
+    assert not others
+    told = [line for line in carts.lines if line.fields["cartscope.event.id"] == ADDED]
+    for wrong in (-(10**9), 10**9):
+        shown = [
+            span._replace(start=span.start + wrong, end=span.end + wrong) if span.service == relay.service else span
+            for span in carts.spans
+        ]
+        said = [line._replace(time=line.time + wrong) if line.service == relay.service else line for line in told]
+        for found in (steps(ADDED, shown, said), steps(ADDED, [], said)):
+            ways = [step.kind for step in found if step.kind in {"request", "create", "publish", "attempt"}]
+            assert ["create", "publish", "attempt", "attempt"] == [kind for kind in ways if kind != "request"]
+            assert "request" not in ways[1:]
+
+
+def test_an_event_that_was_published_at_once(carts: Observed) -> None:
+    """What a handler emits was emitted before it was published, though its handler heard later that it is committed."""
+    [sent] = [
+        span for span in carts.spans if span.attributes.get("messaging.message.id") == REACHED and span.kind == "client"
+    ][:1]
+    [commit, *_] = [span for span in carts.spans if span.parent_id == sent.parent_id and span.name.startswith("commit")]
+    early = sent._replace(start=commit.end - 400_000)
+    shown = [early if span is sent else span for span in carts.spans]
+    [emitted, published, *_] = steps(REACHED, shown, [])
+    assert ("create", "publish", early.start) == (emitted.kind, published.kind, emitted.time)
 
 
 def test_waiting(connection: sqlite3.Connection, carts: Observed) -> None:
@@ -172,6 +203,15 @@ def test_another_service(connection: sqlite3.Connection) -> None:
         ("log", "parcel packed"),
     ] == kinds(found, "title")
     assert ["parcel packed"] == [line["message"] for line in found["lines"]]
+
+
+def test_sent(connection: sqlite3.Connection) -> None:
+    """An event that was published where nobody is asked to confirm it was sent, and no more is claimed."""
+    message = {**operation("send"), "messaging.message.id": "e1", "cartscope.outcome": "sent"}
+    spans.record(connection, [span(1, kind="producer")._replace(attributes=message)])
+    found = told(connection, "e1")
+    assert [("publish", "sent")] == kinds(found, "outcome")
+    assert ("sent", True) == (found["event"]["answer"], found["event"]["published"] is not None)
 
 
 def test_trace_and_lines(connection: sqlite3.Connection, carts: Observed) -> None:

@@ -1,6 +1,5 @@
 """Log files followed into the console's file: each line once, whatever happens to either."""
 
-import asyncio
 import json
 import os
 import signal
@@ -26,33 +25,18 @@ from cart_observability.console.logs.conditions import Everything
 from cart_observability.console.logs.decoding import MOST_FIELDS, RefusedError, line_of
 from cart_observability.console.logs.moments import FIRST, LAST
 from cart_observability.console.logs.tailing import Tail
+from cart_observability.console.pruning import Bounds
 from cart_observability.line_writer import LogFile
+from support.console_running import watching
 from support.polling import eventually
 from support.servers import wait_until
 
 SCHEMAS = (lines.SCHEMA, events.SCHEMA, tailing.SCHEMA)
 START = datetime(2025, 11, 26, 12, tzinfo=UTC)
 SECONDS = 10.0
+AGES = 1e9
+"""Seconds: longer ago than the lines of these tests."""
 LINE = {"@timestamp": START.isoformat(), "message": "m"}
-
-
-class Wish:
-    """The wish that following end."""
-
-    def __init__(self) -> None:
-        self.event = asyncio.Event()
-
-    @property
-    def wished(self) -> bool:
-        """Whether it was asked for."""
-        return self.event.is_set()
-
-    async def pause(self, seconds: float) -> None:
-        """Sleep, but not beyond the wish."""
-        try:
-            await asyncio.wait_for(self.event.wait(), seconds)
-        except TimeoutError:
-            return
 
 
 @pytest.fixture
@@ -119,6 +103,18 @@ def test_a_line(file: SignalFile, logs: Path) -> None:
         "fields": {"x.y.z": [1, {}]},
     }
     assert {"id": line["id"], **said} == line
+
+
+def test_lines_of_other_times(file: SignalFile, logs: Path) -> None:
+    """A line that is older than is kept, or of a time that is yet to come, is passed over and counted."""
+    now = datetime.now(UTC)
+    times = {"1970": datetime(1970, 1, 1, tzinfo=UTC), "before": now - timedelta(hours=2), "later": now.replace(2100)}
+    times |= {"just now": now, "in another zone": now + timedelta(hours=12)}
+    append(logs / "a.log", *(text(name, (time - START).total_seconds()) for name, time in times.items()))
+    tail = Tail(file, logs, age_seconds=3600)
+    read_all(tail)
+    assert {"just now", "in another zone"} == set(kept(file))
+    assert (2, 3, 0) == (tail.received, tail.untimely, tail.refused)
 
 
 def test_what_a_line_leaves_out(file: SignalFile, logs: Path) -> None:
@@ -294,18 +290,30 @@ def test_how_far_behind(file: SignalFile, logs: Path, monkeypatch: pytest.Monkey
     assert (0, 0, True) == (tail.behind, tail.bytes_left, tail.last is not None)
 
 
-async def test_run(file: SignalFile, logs: Path) -> None:
-    """While it runs, lines are there soon after they were written; at the end all that was written is there."""
-    wish = Wish()
-    tail = Tail(file, logs / "later")
-    running = asyncio.create_task(tail.run(wish))
-    (logs / "later").mkdir()
-    append(logs / "later" / "a.log", text("one"))
-    await eventually(lambda: tail.received == 1)
-    append(logs / "later" / "a.log", text("two"))
-    wish.event.set()
-    await asyncio.wait_for(running, SECONDS)
+async def test_following(tmp_path: Path) -> None:
+    """While a console runs, lines are there soon after they were written; at its end all that was written is there."""
+    async with watching(tmp_path, bounds=Bounds(age_seconds=AGES)) as console:
+        append(console.logs / "a.log", text("one"))
+
+        async def is_there() -> bool:
+            return bool((await console.source("logs"))["received"] == 1)
+
+        await eventually(is_there)
+        append(console.logs / "a.log", text("two"))
+    file = SignalFile(tmp_path / "console.db", SCHEMAS)
     assert ["one", "two"] == kept(file)
+    file.close()
+
+
+def test_waiting_is_no_work(file: SignalFile, logs: Path) -> None:
+    """What a look at the files had to wait for is not counted as its work, by which it is paced."""
+    append(logs / "a.log", *(text(str(number)) for number in range(100)))
+    tail = Tail(file, logs)
+    file.submit(lambda _: threading.Event().wait(0.5))
+    began = time.monotonic()
+    assert not tail.turn()
+    assert time.monotonic() - began > 0.4
+    assert 0 < tail.worked < 0.3
 
 
 PROGRAM = """

@@ -1,12 +1,13 @@
 """What is read of log files that grow, are renamed and are removed, and the ids of their lines."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cart_observability.log_files import LONGEST_LINE, Line, chunks
+from cart_observability.log_files import LONGEST_LINE, Line, look
 
 ROOM = 1_000_000
 
@@ -17,10 +18,11 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.positions: dict[str, int] = {}
+        self.trouble: str | None = None
 
     def read(self, room: int = ROOM) -> list[Line]:
         """The new lines."""
-        found = chunks(self.folder, lambda key: self.positions.get(key, 0), room)
+        found, self.trouble = look(self.folder, lambda key: self.positions.get(key, 0), room)
         self.positions |= {chunk.key: chunk.end for chunk in found}
         return [line for chunk in found for line in chunk.lines()]
 
@@ -92,6 +94,44 @@ def test_rotation(reader: Reader) -> None:
     assert 3 == len({line.id for line in read})
 
 
+def test_a_copy(reader: Reader) -> None:
+    """A file that is copied and then cut goes on in its copy, which is not read again, be it whole already or not."""
+    log, copy = reader.folder / "a.log", reader.folder / "a.log.1"
+    append(log, "one\ntwo\n")
+    reader.read()
+    copy.write_text("one\n")
+    assert [] == reader.texts()
+    append(log, "three\n")
+    copy.write_text(log.read_text())
+    log.write_text("")
+    append(log, "four\n")
+    assert ["four", "three"] == sorted(reader.texts())
+
+
+@pytest.mark.parametrize("name", ["a.log.12", "a.log-20261126", "a.log.2026-11-26_04"])
+def test_names_of_full_files(reader: Reader, name: str) -> None:
+    """What is left of a file is read under whatever number or date it is put aside."""
+    log = reader.folder / "a.log"
+    append(log, "one\n")
+    reader.read()
+    append(log, "two\n")
+    log.rename(reader.folder / name)
+    assert ["two"] == reader.texts()
+
+
+def test_what_cannot_be_read(reader: Reader) -> None:
+    """What is no file, or cannot be opened, keeps nobody from reading the others; the latter is told."""
+    append(reader.folder / "a.log", "one\n")
+    os.mkfifo(reader.folder / "pipe.log")
+    (reader.folder / "folder.log").mkdir()
+    assert (["one"], None) == (reader.texts(), reader.trouble)
+    (reader.folder / "loop.log").symlink_to("loop.log")
+    append(reader.folder / "a.log", "two\n")
+    assert ["two"] == reader.texts()
+    assert reader.trouble is not None
+    assert reader.trouble.startswith("loop.log: ")
+
+
 def test_an_inode_given_again(reader: Reader) -> None:
     """A new file that has the number of a removed one is read from its start."""
     log = reader.folder / "a.log"
@@ -131,9 +171,9 @@ def test_what_is_left(reader: Reader) -> None:
     """A chunk says how much more of its file there was to read."""
     log = reader.folder / "a.log"
     append(log, "0123456789\n" * 10)
-    (chunk,) = chunks(reader.folder, lambda _: 0, 22)
+    (chunk,) = look(reader.folder, lambda _: 0, 22).chunks
     assert (22, 88) == (chunk.end, chunk.left)
-    (chunk,) = chunks(reader.folder, lambda _: 22, 1_000)
+    (chunk,) = look(reader.folder, lambda _: 22, 1_000).chunks
     assert 0 == chunk.left
 
 

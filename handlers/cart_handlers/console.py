@@ -19,7 +19,7 @@ from cart_observability.console.metrics.replicas import Replicas
 from cart_observability.console.pruning import Bounds
 from cart_observability.http_server import CannotListen, usable_address
 from cart_observability.span_export import ENDPOINTS
-from cart_observability.telemetry import silent
+from cart_observability.telemetry import Telemetry, silent
 from cart_platform.bootstrap import Parts
 from cart_platform.browsing import NO_BROWSER, show
 from cart_platform.console.extension import ShopExtension
@@ -35,6 +35,7 @@ from cart_platform.whereabouts import metrics_of, read_running
 
 CART: Final = "cartscope.cart.id"
 """The log field that names what most events of this project are about."""
+SERVICE: Final = "cartscope-console"
 FILE: Final = "console.db"
 """In a data folder, or a fresh one."""
 
@@ -78,6 +79,7 @@ async def run_console(wish: Wish, stop: Stop) -> int:
     """
     replicas = Replicas(wish.metrics)
     console = _console(wish, replicas)
+    is_logged = wish.logs is None or wish.logs.is_dir()
     async with AsyncExitStack() as stack:
         finding = asyncio.create_task(replicas.run())
         stack.callback(finding.cancel)
@@ -88,11 +90,13 @@ async def run_console(wish: Wish, stop: Stop) -> int:
         if wish.data_dir is not None or wish.chain is not None:
             watched = Watched.beside(silent(), wish.data_dir, wish.chain)
             stack.push_async_callback(watched.parts.close)
-            _extend(console, watched)
+            _extend(console, watched, stack.enter_context(_operating(wish.data_dir)))
         with said_in_one_line("the console", "--port"):
             address = await stack.enter_async_context(console.serving(wish.place))
         for what, where in {"console": address, "spans": f"{otlp}/v1/traces", "file": str(console.path)}.items():
             typer.echo(f"{what:<13} {where}", err=True)
+        if not is_logged:
+            typer.echo(f"there is no folder {wish.logs} yet: log files in it are read as soon as it is there", err=True)
         if wish.opens_browser and not await show(address):
             typer.echo(NO_BROWSER, err=True)
         await stop.wait()
@@ -159,9 +163,27 @@ def _console(wish: Wish, replicas: Replicas) -> Console:
     )
 
 
-def _extend(console: Console, watched: Watched) -> None:
+def _extend(console: Console, watched: Watched, operating: Telemetry) -> None:
     console.extend(ShopExtension(watched))
-    console.extend(DeadLettersExtension(watched))
+    console.extend(DeadLettersExtension(watched, operating.log))
+
+
+@contextmanager
+def _operating(data_dir: Path | None) -> Iterator[Telemetry]:
+    """Where it is logged what a person does on the page: with the logs of the run, else on standard output.
+
+    Raises:
+        CartscopeError: when the run's folder cannot be written.
+    """
+    folder = None if data_dir is None else DataFolder(data_dir).logs
+    try:
+        telemetry = Telemetry.start(SERVICE, log_folder=folder, stdout=folder is None)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise CartscopeError(str(error)) from error
+    try:
+        yield telemetry
+    finally:
+        telemetry.close()
 
 
 @contextmanager
@@ -208,7 +230,7 @@ async def page(console: Console, parts: Parts, api: str) -> AsyncIterator[str]:
     Raises:
         CartscopeError: when its host is none of this machine.
     """
-    _extend(console, Watched.within(parts, api))
+    _extend(console, Watched.within(parts, api), parts.telemetry.named(SERVICE))
     host, wanted = parts.settings.host, parts.settings.console_port
     async with AsyncExitStack() as stack:
         with said_in_one_line("the console", "CARTSCOPE_CONSOLE_PORT"):

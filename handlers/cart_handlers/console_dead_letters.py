@@ -3,20 +3,21 @@
 import asyncio
 import base64
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
+from structlog.typing import FilteringBoundLogger
 
 from cart_handlers.console_replays import Letter, Replays
 from cart_handlers.dead_letters import as_json
 from cart_handlers.roles import choose
 from cart_observability.console.extension import Link, Page
-from cart_platform.bus import DeadLetter
+from cart_platform.bus import Bus, DeadLetter
 from cart_platform.console.answering import answering, body_of, limit_of
 from cart_platform.console.watched import Watched
 from cart_platform.handler import Handler
@@ -46,6 +47,26 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
     handler: str | None = None
 
 
+class Act(NamedTuple):
+    """What a person does to dead letters: what the bus does then, and how that is logged."""
+
+    on: Callable[[Bus, str, Sequence[str] | None], Awaitable[int]]
+    said: str
+    fields: Mapping[str, str]
+
+
+REPLAY = Act(
+    lambda bus, queue, ids: bus.replay(queue, ids),
+    "dead letters replayed",
+    {"event.action": "dead_letters.replayed"},
+)
+PURGE = Act(
+    lambda bus, queue, ids: bus.purge(queue, ids),
+    "dead letters purged",
+    {"event.action": "dead_letters.purged", "cartscope.outcome": "purged"},
+)
+
+
 class _List(msgspec.Struct, frozen=True):
     """What was found of each handler, up to a limit and one more, and until when (monotonic seconds) it is good."""
 
@@ -58,10 +79,16 @@ NOTHING = _List(0, {}, 0.0)
 
 
 class DeadLettersExtension:
-    """The dead letters of a chain: an extension of the console."""
+    """The dead letters of a chain: an extension of the console.
 
-    def __init__(self, watched: Watched) -> None:
+    Args:
+        watched: The chain.
+        log: Where it is logged what a person did; by default with what the chain logs.
+    """
+
+    def __init__(self, watched: Watched, log: FilteringBoundLogger | None = None) -> None:
         self._watched = watched
+        self._log = log or watched.parts.telemetry.log
         self._replays = Replays()
         self._alone = asyncio.Lock()
         self._list = NOTHING
@@ -97,7 +124,7 @@ class DeadLettersExtension:
         async with self._alone:
             letters = _chosen(await self._found(SHOWN), wish)
             began = time.time()
-            replayed = await self._act("replay", wish)
+            replayed = await self._act(REPLAY, wish, letters)
         if replayed:
             self._replays.remember(began, replayed, letters[:SHOWN])
         return {"replayed": replayed}
@@ -106,12 +133,28 @@ class DeadLettersExtension:
         """Delete dead letters; their events' effects stay missing."""
         wish = await body_of(request, Wish)
         async with self._alone:
-            return {"purged": await self._act("purge", wish)}
+            letters = _chosen(await self._found(SHOWN), wish)
+            return {"purged": await self._act(PURGE, wish, letters)}
 
-    async def _act(self, act: str, wish: Wish) -> int:
+    async def _act(self, act: Act, wish: Wish, letters: Sequence[Letter]) -> int:
         bus = await self._watched.bus()
         self._list = NOTHING
-        return sum([await getattr(bus, act)(handler.queue, wish.ids) for handler in self._handlers(wish)])
+        counts = []
+        for handler in self._handlers(wish):
+            counts.append(count := await act.on(bus, handler.queue, wish.ids))
+            events = [letter.event_id for letter in letters if letter.handler == handler.name and letter.event_id]
+            # At once: should the next one fail, this much was done.
+            self._tell(act, handler.name, count, events)
+        return sum(counts)
+
+    def _tell(self, act: Act, handler: str, count: int, events: Sequence[str]) -> None:
+        """Log what was done, if anything was; where that is about one event, it belongs to that one's story."""
+        if not count:
+            return
+        fields: dict[str, Any] = {"cartscope.handler": handler, "cartscope.dead_letters": count, **act.fields}
+        if count == len(events) == 1:
+            fields["cartscope.event.id"] = events[0]
+        self._log.warning(act.said, **fields)
 
     def _handlers(self, wish: Wish) -> Sequence[Handler]:
         """Those meant; raises UsageError when there is no such handler."""

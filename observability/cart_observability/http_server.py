@@ -124,8 +124,9 @@ def usable_address(host: str, port: int) -> tuple[str, int]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             bound = probe.getsockname()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
+    except (OSError, UnicodeError) as error:
+        # A name that cannot even be looked up is a UnicodeError.
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "no such name"
         raise CannotListen(f"cannot listen on {host}:{port} ({reason})") from error
     return bound[0], bound[1]
 

@@ -1,18 +1,19 @@
-"""The new lines of a folder of log files, which grow, are renamed when they are started anew, and are removed."""
+"""The new lines of a folder of log files, which grow, are renamed or copied when they start anew, and are removed."""
 
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final, NamedTuple, Self
 
 LONGEST_LINE: Final = 1024 * 1024
 """Bytes of the longest line; a longer one comes in parts."""
 
-_NAME: Final = re.compile(r"(.+\.log)(\.\d+)?")
+_NAME: Final = re.compile(r"(.+\.log)([.-][\d_-]+)?")
 _HEAD_BYTES: Final = 1024
 
 
@@ -30,7 +31,7 @@ class Chunk:
     """Whole lines that follow one another in a file.
 
     Attributes:
-        key: By which the file is known, whatever it is called by now.
+        key: By which the file is known, whatever number or date its name has got by now.
         path: What the file was called before it was renamed.
         start: Position of the first byte.
         text: The lines with their ends.
@@ -59,20 +60,42 @@ class Chunk:
             position += len(text) + 1
 
 
-def chunks(folder: Path, position_of: Callable[[str], int], room: int) -> list[Chunk]:
-    """What is new in a folder's files `NAME.log`, and `NAME.log.N` as they are called when started anew.
+class Look(NamedTuple):
+    """What was found in a folder: what is new, and why a file of it could not be read, if so."""
 
-    A last line without end is left until its end is there. A file that became shorter is read from its start.
+    chunks: list[Chunk]
+    trouble: str | None
+
+
+def look(folder: Path, position_of: Callable[[str], int], room: int) -> Look:
+    """What is new in a folder's files `NAME.log`, and `NAME.log.N` or `NAME.log-DATE` as they are called once full.
+
+    A last line without end is left until its end is there. A file that became shorter is read from its start. Of a file
+    and its copy the longer one is read: one that is copied and then cut goes on in its copy.
 
     Args:
         folder: It may be missing.
         position_of: How many bytes of a file are read already, by its key.
         room: About how many bytes to give, in equal shares for the files that have any.
+
+    Raises:
+        OSError: The folder cannot be read.
     """
     with ExitStack() as opened:
-        unread = [each for path in _files(folder) if (each := _Unread.of(path, opened, position_of))]
+        found: dict[str, _Open] = {}
+        trouble = None
+        for path in _files(folder):
+            try:
+                file = _Open.of(path, opened)
+            except OSError as error:
+                trouble = f"{path.name}: {error.strerror}"
+                continue
+            if file and (file.key not in found or file.size > found[file.key].size):
+                found[file.key] = file
+        unread = [(file, position) for file in found.values() if (position := position_of(file.key)) != file.size]
         share = room // max(1, len(unread))
-        return [chunk for each in unread if (chunk := each.chunk(share))]
+        new = [chunk for file, position in unread if (chunk := file.chunk(position, share))]
+        return Look(new, trouble)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -87,53 +110,54 @@ def _files(folder: Path) -> list[Path]:
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0  # Renamed just now; the next look finds it.
+    except OSError:
+        return 0.0  # Renamed just now: the next look finds it. Whatever else it is, opening it will tell.
 
 
 @dataclass(frozen=True, slots=True)
-class _Unread:
-    """An open file that has more than was read of it."""
+class _Open:
+    """An open file, and how long it is."""
 
     file: BinaryIO
     key: str
     path: str
-    position: int
     size: int
 
     @classmethod
-    def of(cls, path: Path, opened: ExitStack, position_of: Callable[[str], int]) -> Self | None:
-        """None for a file that has nothing new, or was renamed just now."""
+    def of(cls, path: Path, opened: ExitStack) -> Self | None:
+        """None for what is no file, was renamed just now, or has no whole line yet.
+
+        Raises:
+            OSError: It cannot be read.
+        """
         try:
+            # What is no file may be a pipe, which nobody may ever write into.
+            if not stat.S_ISREG(path.stat().st_mode):
+                return None
             file = opened.enter_context(path.open("rb"))
         except FileNotFoundError:
             return None
-        key, size = _key(file), file.seek(0, os.SEEK_END)
-        if key is None or position_of(key) == size:
+        name = path.with_name(_named(path))
+        head = file.readline(_HEAD_BYTES)
+        if not head.endswith(b"\n") and len(head) < _HEAD_BYTES:
             return None
-        position = position_of(key)
-        return cls(file, key, str(path.with_name(_named(path))), position if position < size else 0, size)
+        # Not the file's number, which is given again to new ones, and which a copy has not.
+        key = f"{name.name}-{blake2b(head, digest_size=8).hexdigest()}"
+        return cls(file, key, str(name), file.seek(0, os.SEEK_END))
 
-    def chunk(self, share: int) -> Chunk | None:
-        """About so many bytes of whole lines, at least one; None as long as there is none."""
-        self.file.seek(self.position)
+    def chunk(self, position: int, share: int) -> Chunk | None:
+        """About so many bytes of whole lines from a position on, at least one line; None as long as there is none."""
+        start = position if position < self.size else 0
+        self.file.seek(start)
         text = self.file.read(share)
         if not (whole := text.rfind(b"\n") + 1):
             text += self.file.readline(LONGEST_LINE - len(text))
             whole = len(text) if text.endswith(b"\n") or len(text) >= LONGEST_LINE else 0
-        left = max(0, self.size - self.position - whole)
-        return Chunk(self.key, self.path, self.position, text[:whole], left) if whole else None
+        left = max(0, self.size - start - whole)
+        return Chunk(self.key, self.path, start, text[:whole], left) if whole else None
 
 
 def _named(path: Path) -> str:
     """What a file was called before it was renamed."""
     match = _NAME.fullmatch(path.name)
     return match[1] if match else path.name
-
-
-def _key(file: BinaryIO) -> str | None:
-    """Number and first line of a file together: numbers are given again to new files. None until that line is whole."""
-    head = file.readline(_HEAD_BYTES)
-    if not head.endswith(b"\n") and len(head) < _HEAD_BYTES:
-        return None
-    return f"{os.fstat(file.fileno()).st_ino:x}-{blake2b(head, digest_size=4).hexdigest()}"

@@ -130,6 +130,7 @@ class Console:
             desk = Desk(self._file)
             stack.push_async_callback(asyncio.to_thread, desk.close)
             live = Live(lambda: desk.read(self._tick))
+            self._pace.is_watched = lambda: live.listeners > 0
             assets = Assets(*(extension.assets for extension in self._extensions if extension.assets))
             server = HttpServer(create_app(self._routes(desk, rules), live, rules, assets), place.host, place.port)
             await server.start()

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -71,7 +70,7 @@ class Ingest:
         self._pace = pace
         self._scraper = Scraper(file, targets)
         self._logs = logs
-        self._tail = None if logs is None else Tail(file, logs, subject_field)
+        self._tail = None if logs is None else Tail(file, logs, subject_field, bounds.age_seconds)
         self._receiver = Receiver(file)
         self._pruner = Pruner(file, bounds)
         self._otlp = ""
@@ -104,9 +103,8 @@ class Ingest:
     async def _follow(self, tail: Tail, stop: _Stop) -> None:
         """Follow the log files at the pace that is given, and look once more at the end."""
         while not stop.wished:
-            began = time.monotonic()
             is_more = await asyncio.to_thread(tail.turn)
-            rest = self._pace.rest(time.monotonic() - began)
+            rest = self._pace.rest(tail.worked)
             await stop.pause(rest if is_more else max(LOOK_SECONDS, rest))
         await asyncio.to_thread(tail.turn)
 

@@ -1,5 +1,6 @@
 """Where what is recorded comes from, and how each source does: said as it is, also when it is silent."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ def of_logs(tail: Tail, folder: Path, now: int) -> Source:
         **_source("logs", str(folder), state, tail.last, tail.received),
         "behind_ms": tail.behind / MILLISECOND,
         "refused": tail.refused,
-        "detail": tail.trouble or tail.refusal,
+        "detail": tail.trouble or tail.refusal or _untimely(tail.untimely),
     }
 
 
@@ -33,15 +34,26 @@ def of_traces(receiver: Receiver, address: str, now: int) -> list[Source]:
     return [
         {
             **_source("traces", "OTLP", _state(last, now), last, received),
-            "dropped": receiver.dropped,
             "refused": receiver.refused,
-            "detail": f"{address}/v1/traces",
+            "detail": "; ".join([f"{address}/v1/traces", *_remarks(receiver)]),
         },
         *(
             _source("traces", service, _state(receipt.last, now), receipt.last, receipt.received)
             for service, receipt in sorted(receipts.items())
         ),
     ]
+
+
+def _untimely(lines: int) -> str | None:
+    return f"passed over, as older than is kept or of a time to come: {lines:,}" if lines else None
+
+
+def _remarks(receiver: Receiver) -> Iterator[str]:
+    if receiver.refusal:
+        yield f"refused last: {receiver.refusal}"
+    if receiver.deferred:
+        # Not lost, as far as is known here: exporters send them again.
+        yield f"asked for again, as there was no room: {receiver.deferred:,}"
 
 
 def _state(last: int | None, now: int) -> str:

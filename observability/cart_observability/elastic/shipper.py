@@ -24,7 +24,7 @@ from cart_observability.elastic import documents, template
 from cart_observability.elastic.client import Client, ElasticError, Outcome
 from cart_observability.elastic.documents import Document
 from cart_observability.elastic.positions import Positions
-from cart_observability.log_files import Line, chunks
+from cart_observability.log_files import Line, look
 
 BATCH_BYTES: Final = 2 * 1024 * 1024
 LOOK_SECONDS: Final = 0.5
@@ -118,7 +118,7 @@ class Shipper:
         made: list[Document] = []
         positions = {}
         for folder, shape in self._folders.items():
-            for chunk in chunks(folder, self._positions.of, BATCH_BYTES // len(self._folders)):
+            for chunk in look(folder, self._positions.of, BATCH_BYTES // len(self._folders)).chunks:
                 made += [shape(line, now) for line in chunk.lines()]
                 positions[chunk.key] = chunk.end
         return _Batch(made, positions)

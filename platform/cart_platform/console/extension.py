@@ -24,7 +24,8 @@ class ShopExtension:
     def __init__(self, watched: Watched) -> None:
         self._watched = watched
         self._shop = Shop(watched)
-        faults = None if watched.faults is None else Faults(watched.faults, watched.handlers)
+        delays = watched.parts.settings.retry_delays
+        faults = None if watched.faults is None else Faults(watched.faults, watched.handlers, delays)
         self.routes: Sequence[BaseRoute] = (*self._shop.routes(), *(faults.routes() if faults else ()))
         self.pages: Sequence[Page] = (FAULTS, SHOP) if faults else (SHOP,)
         self.assets: Path | None = ASSETS

@@ -27,11 +27,12 @@ class Wish(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The endpoints of the faults on one switchboard."""
+    """The endpoints of the faults on one switchboard; `retry_delays` are the seconds before each further attempt."""
 
-    def __init__(self, board: Switchboard, handlers: Sequence[Handler]) -> None:
+    def __init__(self, board: Switchboard, handlers: Sequence[Handler], retry_delays: Sequence[float]) -> None:
         self._board = board
         self._handlers = handlers
+        self._last_attempt = sum(retry_delays)
 
     def routes(self) -> Sequence[Route]:
         """The routes that lead to the endpoints."""
@@ -47,9 +48,10 @@ class Faults:
         return [self._shown(fault, document(fault, entries)) for fault in CATALOGUE.values()]
 
     def _shown(self, fault: Fault, told: dict[str, Any]) -> Mapping[str, Any]:
-        """A fault as scripts read it, with the handlers that it can be chosen for and the pages that show it."""
+        """A fault as scripts read it, with whom it can be chosen for, how long it takes in s, and where it is seen."""
         can_choose = fault.concerns is Concern.HANDLER
         told["handlers"] = [handler.name for handler in self._handlers] if can_choose else []
+        told["takes"] = self._last_attempt if fault.exhausts else 0
         told["watch"]["places"] = [{"title": place.title, "address": place.address} for place in fault.watch.places]
         return told
 

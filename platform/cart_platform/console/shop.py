@@ -10,7 +10,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.routing import Route
 
 from cart_observability.console.web.problem import Problem
-from cart_platform.cart import EVENTS, MAXIMUM_QUANTITY, THRESHOLD_UNITS, CheckOut
+from cart_platform.cart import EVENT_OF_COMMAND, EVENTS, MAXIMUM_QUANTITY, THRESHOLD_UNITS, CheckOut
 from cart_platform.console.answering import answering, body_of, limit_of
 from cart_platform.console.api_client import ApiAnswer, ApiClient
 from cart_platform.console.mails import Mails, maildir
@@ -68,12 +68,13 @@ class Shop:
         await self._api.close()
 
     async def products(self, _request: HttpRequest) -> Mapping[str, Any]:
-        """What is sold, how much of it was ever put into carts, and which handlers react to which event."""
+        """What is sold, how much was ever put into carts, who reacts to which event, and which a command brings."""
         return {
             "products": [{"product": product, "units": units} for product, units in (await self._sold()).items()],
             "threshold": THRESHOLD_UNITS,
             "most": MAXIMUM_QUANTITY,
             "reactions": {event: reacting(self._watched.handlers, event) for event in EVENTS},
+            "commanded": list(EVENT_OF_COMMAND.values()),
         }
 
     async def _sold(self) -> Mapping[str, int | None]:

@@ -49,13 +49,19 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault that can be switched on; `happens_once` for one that is over as soon as it has happened."""
+    """A fault that can be switched on.
+
+    Attributes:
+        happens_once: Whether it is over as soon as it has happened.
+        exhausts: Whether all that it does is seen only when it is on until the last attempt at an event.
+    """
 
     name: str
     concerns: Concern
     does: str
     watch: Watch
     happens_once: bool = False
+    exhausts: bool = False
 
     def handlers(self, table: Sequence[Handler], chosen: str | None) -> Sequence[str | None]:
         """The names of the handlers that it is switched on for: the chosen one, else all of its kind; [None] for none.
@@ -117,6 +123,7 @@ _ALL = (
                 MAP,
             ),
         ),
+        exhausts=True,
     ),
     Fault(
         SLOW_HANDLER,
@@ -149,6 +156,7 @@ _ALL = (
             ),
             LIST_DEAD_LETTERS,
         ),
+        exhausts=True,
     ),
     Fault(
         POISON_MESSAGE,
@@ -199,7 +207,7 @@ _ALL = (
         "the worker lives but consumes nothing: its queue has no consumer, and messages wait",
         Watch(
             "/d/bus-and-relay",
-            "rabbitmq_detailed_queue_consumers",
+            "cartscope_queue_messages",
             'event.action: "event.handled"',
             (
                 _chart("Backlog", "backlog"),

@@ -53,7 +53,8 @@ def switch_on(
         raise UsageError(f"{name} happens once: it takes no --seconds")
     if seconds is not None and seconds <= 0:
         raise UsageError(f"{name} for {seconds:g} s: give more than 0")
-    entries = [switched_on(name, chosen, seconds) for chosen in fault.handlers(table, handler)]
+    entry = switched_on(name, seconds=seconds)
+    entries = [msgspec.structs.replace(entry, handler=chosen) for chosen in fault.handlers(table, handler)]
     board.on(entries)
     state = "happens" if fault.happens_once else "is on"
     return "\n".join([f"{name} {state}{_for(entries)}: {fault.does}", *_watch(fault)])

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cart_observability.console.events.sightings import CONFIRMED
+from cart_observability.console.events.sightings import CONFIRMED, SENT
 
 COLUMNS: Final = "number, id, revision, time, last, type, subject, cause, trace_rank, trace_id, answer, answered"
 LISTED: Final = "(SELECT value FROM json_each(?))"
@@ -61,7 +61,7 @@ def _shown(row: Sequence[Any]) -> Event:
         "last": last / NS_A_MILLISECOND,
         "trace_id": trace_id,
         "cause": cause,
-        "published": milliseconds(answered) if answer == CONFIRMED else None,
+        "published": milliseconds(answered) if answer in {CONFIRMED, SENT} else None,
         "answer": answer,
         "handlings": [],
     }

@@ -25,6 +25,8 @@ _OTHER_OUTCOME: Final = 4
 """Of two outcomes of one and the same attempt the higher one stands: what was done, and then found done, was done."""
 _ANSWERS: Final = {CONFIRMED: 3, "unroutable": 2, "refused": 2}
 _OTHER_ANSWER: Final = 1
+CLOSE: Final = 1_000_000_000
+"""ns; no person replays a dead letter sooner."""
 _NO_BIRTH: Final = 1 << 63
 _NOTHING: Final = (None, None, None, None, None, None, None)
 
@@ -82,10 +84,13 @@ def _better(answer: str | None, answered: int | None, other: str, time: int) -> 
     return (answer, answered) if known >= told else (other, time)
 
 
-def _weight(told: Handling) -> tuple[bool, int, int, str]:
-    outcome, attempts, *_ = told
-    # A dead letter that is replayed begins with attempt 1 again.
-    return outcome == DONE, attempts, 0 if outcome is None else _OUTCOMES.get(outcome, _OTHER_OUTCOME), outcome or ""
+def _weight(told: Handling) -> tuple[bool, int, int, int, str]:
+    outcome, attempts, time, *_ = told
+    is_done = outcome == DONE
+    rank = 0 if outcome is None else _OUTCOMES.get(outcome, _OTHER_OUTCOME)
+    # A dead letter that is replayed begins with attempt 1 again: which attempt is the latest, its time tells. Of those
+    # close together their numbers do, for who tells of one and the same attempt does so at times that differ a little.
+    return is_done, 0 if is_done else time // CLOSE, attempts, rank, outcome or ""
 
 
 def _least(one: Value | None, other: Value | None) -> Value | None:

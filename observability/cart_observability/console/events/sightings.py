@@ -20,6 +20,8 @@ CREATE: Final = "create"
 SEND: Final = "send"
 PROCESS: Final = "process"
 CONFIRMED: Final = "confirmed"
+SENT: Final = "sent"
+"""Published where nobody is asked to confirm it."""
 DONE: Final = "done"
 FAILED: Final = "failed"
 
@@ -131,7 +133,7 @@ def _born(span: Span, event_id: str) -> Sighting:
 def _sent(span: Span, event_id: str) -> Sighting:
     get = span.attributes.get
     type_ = _word(get(EVENT_TYPE)) or _word(get(ROUTING_KEY))
-    answer = CONFIRMED if span.error is None else _word(get("error.type")) or FAILED
+    answer = (_word(get(OUTCOME)) or CONFIRMED) if span.error is None else _word(get("error.type")) or FAILED
     # The message travels in the context of its producer span; any other one only hands it on.
     is_birth = span.kind == "producer"
     return Sighting(

@@ -6,13 +6,14 @@ OpenTelemetry messaging conventions (operations create, send, process, settle), 
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from cart_observability.console.events.sightings import (
     CONFIRMED,
     CREATE,
     EVENT_TYPE,
     HANDLER,
+    OUTCOME,
     PROCESS,
     ROUTING_KEY,
     SEND,
@@ -23,21 +24,8 @@ from cart_observability.console.events.sightings import (
     of_span,
     operation_of,
 )
+from cart_observability.console.events.step import Step, in_order, waiting
 from cart_observability.console.records import Line, Sighting, Span
-
-KINDS: Final = (
-    "request",
-    "create",
-    "publish",
-    "attempt",
-    "commit",
-    "result",
-    "sent",
-    "retried",
-    "dead_lettered",
-    "log",
-)
-"""In the order in which they stand when their times are the same."""
 
 LINES: Final[Mapping[str, Sequence[str]]] = {
     "event.accepted": ["create"],
@@ -53,33 +41,8 @@ TITLES: Final = {"retried": "{} sent it back, to be tried again", "dead_lettered
 LOUD: Final = frozenset({"warning", "error", "critical"})
 
 
-class Step(NamedTuple):
-    """One step; times in ns. `waited` is how long nothing was done about the event before it.
-
-    `told` is the kind with the span that lines about this step name, by which the two are known to be the same.
-    """
-
-    time: int
-    kind: str
-    title: str
-    service: str
-    duration: int | None = None
-    waited: int | None = None
-    handler: str | None = None
-    attempt: int | None = None
-    outcome: str | None = None
-    error: str | None = None
-    span_id: str | None = None
-    told: tuple[str, str | None] = ("", None)
-
-    @property
-    def end(self) -> int:
-        """When it was over."""
-        return self.time + (self.duration or 0)
-
-
 def steps(event_id: str, spans: Sequence[Span], lines: Iterable[Line]) -> list[Step]:
-    """The steps of an event in order of time.
+    """The steps of an event in order of time, but that no cause comes after its effect.
 
     Args:
         event_id: Of the event.
@@ -88,7 +51,7 @@ def steps(event_id: str, spans: Sequence[Span], lines: Iterable[Line]) -> list[S
     """
     found = list(_Trace(event_id, spans).steps())
     merged = _merged(found, list(_begun([step for line in lines for step in _told_by(line)])))
-    return list(_waiting(sorted(merged, key=lambda step: (step.time, KINDS.index(step.kind)))))
+    return list(waiting(in_order(merged)))
 
 
 def own_spans(event_id: str, spans: Sequence[Span]) -> set[str]:
@@ -143,8 +106,10 @@ class _Trace:
     def _emission(self, cause: Span) -> Step:
         """An event that a handler emits has no create span of its own: it came to stand with the handler's commit."""
         commits = [child.end for child in self._children[cause.span_id] if _is_commit(child)]
+        # The relay may read what is committed before the handler hears that it is.
+        published = [span.start for span in self._own if operation_of(span) == SEND]
         step = _step("create", f"emitted by {handler_of(cause)}", cause, cause.span_id)
-        return step._replace(time=min([*commits, cause.end]), duration=None)
+        return step._replace(time=min([*commits, *published, cause.end]), duration=None)
 
     def _consequences(self, attempt: Span) -> Iterator[Step]:
         for child in self._children[attempt.span_id]:
@@ -200,7 +165,8 @@ def _request(span: Span) -> Step:
 
 
 def _publish(span: Span) -> Step:
-    outcome = str(span.attributes.get("error.type", "unknown")) if span.error else CONFIRMED
+    get = span.attributes.get
+    outcome = str(get("error.type", "unknown") if span.error else get(OUTCOME, CONFIRMED))
     step = _step("publish", f"published to {_exchange(span)}", span, span.parent_id)
     return step._replace(outcome=outcome, told=(f"publish {outcome}", span.parent_id))
 
@@ -282,16 +248,3 @@ def _merged(found: Sequence[Step], told: Sequence[Step]) -> Iterator[Step]:
     for step in found:
         # The line has the error's own words, the span's status perhaps its type alone.
         yield step._replace(error=errors.get(step.told) or step.error)
-
-
-def _waiting(ordered: Iterable[Step]) -> Iterator[Step]:
-    """Say how long the event lay in an outbox or a queue before it was published or taken up."""
-    released: dict[str | None, int] = {}
-    for step in ordered:
-        since = max((released[who] for who in (None, step.handler) if who in released), default=None)
-        waits = step.kind in {"publish", "attempt"} and since is not None
-        yield step._replace(waited=max(0, step.time - since)) if waits and since is not None else step
-        if step.kind in {"create", "publish"}:
-            released[None] = step.end
-        elif step.kind in {"retried", "dead_lettered"}:
-            released[step.handler] = step.end

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from cart_observability.console.events import events
 from cart_observability.console.events.event_rows import NS_A_MILLISECOND, milliseconds
-from cart_observability.console.events.steps import Step, own_spans, steps
+from cart_observability.console.events.step import Step
+from cart_observability.console.events.steps import own_spans, steps
 from cart_observability.console.logs import lines
 from cart_observability.console.logs.conditions import Condition, Is
 from cart_observability.console.logs.moments import FIRST, LAST

@@ -7,7 +7,8 @@
 
 What stands side by side must all hold; AND binds closer than OR. Case does not matter. Ranges are of numbers and, in
 `@timestamp`, of times, in UTC unless they say otherwise; a time that leaves out hours or seconds is all of that day or
-minute. Within quotes, a backslash makes a quote or a backslash part of the text.
+minute. Within quotes, a backslash makes a quote or a backslash part of the text. Where no field is named there must
+be a letter or digit to look for; signs alone, in quotes, are found where a value is nothing else.
 """
 
 import math
@@ -27,7 +28,7 @@ from cart_observability.console.logs.conditions import (
     Present,
 )
 from cart_observability.console.logs.moments import FIRST, LAST
-from cart_observability.console.logs.terms import read_number
+from cart_observability.console.logs.terms import read_number, words
 
 LONGEST: Final = 2_000
 """Characters of the longest search."""
@@ -64,6 +65,11 @@ _TEXT: Final = re.compile(r'[^\s()"]+')
 _RANGE: Final = re.compile(r'\[\s*("[^"]*"|[^\s"\]]+)\s+TO\s+("[^"]*"|[^\s"\]]+)\s*\]')
 _WORD_END: Final = r'(?![^\s()"])'
 _AND, _OR, _NOT = (re.compile(word + _WORD_END) for word in ("AND", "OR", "NOT"))
+_NO_WORD: Final = "there is no word here: in quotes, it is found as a whole value"
+_SIGNS: Final = {
+    "-": "what is not wanted is missing behind this -",
+    "\\": "there is no word here: a backslash stands before a quote, within quotes",
+}
 _MINUS: Final = re.compile(r"-(?=[^\s)])")
 
 
@@ -143,6 +149,8 @@ class _Reader:
             self._place = quoted.end()
             return self._is(field, re.sub(r"\\(.)", r"\1", quoted[1], flags=re.DOTALL), place)
         text = self._plain(f"a value of {field}" if field else "a field's name")
+        if field is None and not words(text) and "*" not in text:
+            raise UnreadableError(_SIGNS.get(text, _NO_WORD), place)
         if "*" not in text:
             return self._is(field, text, place)
         if text == "*":

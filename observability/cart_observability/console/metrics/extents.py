@@ -20,6 +20,13 @@ def available(connection: sqlite3.Connection) -> tuple[int, ...]:
     return tuple(LATEST if slot is None else tier.time(slot, 0) for tier, slot in slots)
 
 
+def end(connection: sqlite3.Connection) -> int:
+    """Until when anything may be there; 0 where nothing is."""
+    asked = "SELECT slot FROM samples WHERE tier = ? ORDER BY slot DESC LIMIT 1"
+    last = ((tier, connection.execute(asked, (tier.number,)).fetchone()) for tier in TIERS)
+    return max((tier.time(row[0] + 1, 0) for tier, row in last if row), default=0)
+
+
 def first_slot(connection: sqlite3.Connection, tier: Tier, least: int = 0) -> int | None:
     """The first slot of a tier, from one on, that has samples."""
     row = connection.execute(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Final, NamedTuple, TypeVar
 
-from cart_observability.console.metrics.extents import available, known
+from cart_observability.console.metrics.extents import available, end, known
 from cart_observability.console.metrics.series import UP, Series, Stored, selected
 from cart_observability.console.metrics.tiers import MILLISECOND, SECOND, Tier, fitting, stretches
 
@@ -144,7 +144,7 @@ class History:
         self._ups = {up.process: up.id for up in selected(connection, UP, {}) if up.process in processes}
         lead = fitting(over.step).gap
         made, there = known(connection), available(connection)
-        self._stretches = list(stretches(over.start - lead, over.end, over.step, made, there))
+        self._stretches = list(stretches(over.start - lead, min(over.end, end(connection)), over.step, made, there))
         self._curves = self._read(connection, [*(each.id for each in series), *self._ups.values()])
 
     def _read(self, connection: sqlite3.Connection, ids: Sequence[int]) -> Mapping[int, Curve]:

@@ -78,6 +78,7 @@ def stretches(start: int, end: int, step: int, known: tuple[int, ...], oldest: t
         oldest: From when on each tier is there.
     """
     wanted = fitting(step).number
+    start = max(start, min(oldest))
     for tier in reversed(TIERS):
         # What is too coarse is read only where nothing finer is left.
         until = known[tier.number] if tier.number <= wanted else min(known[tier.number], oldest[tier.number - 1])

@@ -32,7 +32,7 @@ MOST_SPANS: Final = 50_000
 MOST_AHEAD: Final = 24 * 3600 * 1_000_000_000
 """By which another machine's clock may be ahead of this one's, in ns."""
 
-_READERS: Final[dict[str, Callable[[bytes], Iterator[Draft]]]] = {
+_READERS: Final[dict[str, Callable[[bytes], Iterator[Draft | Unfit]]]] = {
     PROTOBUF: otlp_protobuf.drafts,
     JSON: otlp_json.drafts,
 }
@@ -116,11 +116,13 @@ def media_type_of(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def _received(drafts: Iterator[Draft], latest: int) -> Received:
+def _received(drafts: Iterator[Draft | Unfit], latest: int) -> Received:
     spans: list[Span] = []
     rejected, reason = 0, ""
     for draft in drafts:
         try:
+            if isinstance(draft, Unfit):
+                raise draft
             spans.append(checked(draft, latest))
         except Unfit as unfit:
             rejected += 1

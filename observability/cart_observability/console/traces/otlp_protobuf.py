@@ -11,7 +11,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Message
 
-from cart_observability.console.traces.otlp_span import MOST_LINKS, Draft, plain
+from cart_observability.console.traces.otlp_span import MOST_LINKS, Draft, Unfit, plain
 from cart_observability.console.traces.wire import Malformed, Walk
 
 LARGEST: Final = 256 * 1024
@@ -25,8 +25,8 @@ _SCOPE_SPANS: Final = 2
 _SPANS: Final = 2
 
 
-def drafts(body: bytes) -> Iterator[Draft]:
-    """The spans of an `ExportTraceServiceRequest`, one after the other.
+def drafts(body: bytes) -> Iterator[Draft | Unfit]:
+    """The spans of an `ExportTraceServiceRequest`, one after the other; why not, for one that is too large.
 
     Raises:
         Malformed: It is none, or has too many or too large parts.
@@ -41,24 +41,27 @@ class _Reader:
     def __init__(self, body: bytes) -> None:
         self._walk = Walk(body, MOST_STEPS)
 
-    def drafts(self) -> Iterator[Draft]:
+    def drafts(self) -> Iterator[Draft | Unfit]:
         """Its spans."""
         parts = self._walk.parts
         for resource_spans in parts(0, len(self._walk.data), _RESOURCE_SPANS):
             service = self._service(parts(*resource_spans, _RESOURCE))
             for scope_spans in parts(*resource_spans, _SCOPE_SPANS):
                 for start, end in parts(*scope_spans, _SPANS):
-                    span = Message.FromString(self._bytes(start, end))
+                    if end - start > LARGEST:
+                        yield Unfit(f"the span has more than {LARGEST:,} bytes")
+                        continue
+                    span = Message.FromString(self._walk.data[start:end])
                     yield self._draft(service, span, end - start)
 
-    def _bytes(self, start: int, end: int) -> bytes:
+    def _resource(self, start: int, end: int) -> bytes:
         if end - start > LARGEST:
-            raise Malformed(f"a span or resource has more than {LARGEST:,} bytes")
+            raise Malformed(f"a resource has more than {LARGEST:,} bytes")
         return self._walk.data[start:end]
 
     def _service(self, places: Iterator[tuple[int, int]]) -> str:
         # A message that is sent in parts is one of all their bytes.
-        resource = Resource.FromString(b"".join(self._bytes(start, end) for start, end in places))
+        resource = Resource.FromString(b"".join(self._resource(start, end) for start, end in places))
         self._walk.step(len(resource.attributes))
         names = [pair.value.string_value for pair in resource.attributes if pair.key == "service.name"]
         return names[0] if names else ""

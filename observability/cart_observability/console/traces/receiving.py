@@ -35,7 +35,7 @@ MOST_SERVICES: Final = 200
 OTHERS: Final = "_other"
 RETRY_AFTER: Final = {"Retry-After": "1"}
 COME_AGAIN: Final = frozenset({429, 503})
-"""Statuses of what is not refused, but dropped: its sender is to send it again."""
+"""Statuses of what is not refused, but deferred: its sender is to send it again."""
 BROWSER_HEADERS: Final = ("origin", "sec-fetch-mode", "sec-fetch-site")
 """Sent by browsers alone: no page, of whatever site, is to send spans."""
 
@@ -53,8 +53,10 @@ class Receiver:
 
     Attributes:
         receipts: What came, by service.
-        dropped: Spans that found no room, each time that they did not; a request that was not even read counts as one.
+        deferred: Spans that found no room, each time that they did not, and that their senders were told to send again;
+            a request that was not even read counts as one. What a sender gives up is for that one to count.
         refused: Spans that cannot be kept, and requests that nothing could be made of.
+        refusal: Why the last of those could not be.
     """
 
     def __init__(self, file: SignalFile) -> None:
@@ -62,8 +64,9 @@ class Receiver:
         self._decoding = asyncio.Semaphore(DECODERS)
         self._under_way = 0
         self.receipts: dict[str, Receipt] = {}
-        self.dropped = 0
+        self.deferred = 0
         self.refused = 0
+        self.refusal: str | None = None
 
     def app(self) -> Starlette:
         """The receiver as an application, for a port of its own."""
@@ -75,7 +78,8 @@ class Receiver:
         try:
             received = await self._taken(request)
         except Problem as problem:
-            self.refused += problem.status not in COME_AGAIN
+            if problem.status not in COME_AGAIN:
+                self._refuse(1, str(problem))
             told = otlp.refusal(str(problem), kind)
             return Response(told.body, problem.status, problem.headers, told.media_type)
         told = otlp.answer(received, kind)
@@ -87,7 +91,8 @@ class Receiver:
         async with self._body(request) as body:
             received = await self._decoded(body, request.headers)
             await self._keep(received.spans)
-        self.refused += received.rejected
+        if received.rejected:
+            self._refuse(received.rejected, received.reason)
         return received
 
     @asynccontextmanager
@@ -107,7 +112,7 @@ class Receiver:
             if sent > otlp.LARGEST_SENT:
                 raise Problem(413, f"the body has more than {otlp.LARGEST_SENT:,} bytes")
             if sent > len(body):
-                self._drop(1)
+                self._defer(1)
             yield bytes(body)
         except (ClientDisconnect, TimeoutError):
             raise Problem(408, "the body did not come to its end") from None
@@ -129,15 +134,19 @@ class Receiver:
         try:
             await asyncio.wrap_future(self._file.submit(lambda connection: spans.record(connection, found), len(found)))
         except Full:
-            self._drop(len(found))
+            self._defer(len(found))
         except sqlite3.Error as error:
-            self.dropped += len(found)
+            self.deferred += len(found)
             raise Problem(503, f"the spans cannot be kept at present ({error})", RETRY_AFTER) from error
         self._note(found)
 
-    def _drop(self, count: int) -> None:
-        self.dropped += count
+    def _defer(self, count: int) -> None:
+        self.deferred += count
         raise Problem(429, "more waits than there is room for: send it again", RETRY_AFTER)
+
+    def _refuse(self, count: int, reason: str) -> None:
+        self.refused += count
+        self.refusal = reason
 
     def _note(self, found: Sequence[Span]) -> None:
         now = time.time_ns()

@@ -15,7 +15,7 @@ from cart_observability.console.events.event_search import Filters
 from cart_observability.console.events.story import LONGEST_ID, find, story
 from cart_observability.console.traces import spans
 from cart_observability.console.web.answers import Desk, json
-from cart_observability.console.web.parameters import NANOSECONDS, Range, parameters
+from cart_observability.console.web.parameters import NANOSECONDS, Id, Range, parameters
 from cart_observability.console.web.problem import NOT_FOUND, Problem
 
 Content = Callable[[str], Awaitable[Mapping[str, Any] | None]]
@@ -30,8 +30,8 @@ class EventsAsked(Range):
     outcome: str | None = None
     subject: str | None = None
     id: str | None = None
-    before: int | None = None
-    after: int | None = None
+    before: Id | None = None
+    after: Id | None = None
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
 
 

@@ -13,7 +13,7 @@ from cart_observability.console.logs import line_counts, lines
 from cart_observability.console.logs.conditions import Condition
 from cart_observability.console.logs.query import UnreadableError, read
 from cart_observability.console.web.answers import Desk, json
-from cart_observability.console.web.parameters import Range, parameters
+from cart_observability.console.web.parameters import Id, Range, parameters
 from cart_observability.console.web.problem import Problem
 
 
@@ -34,8 +34,8 @@ class Search(Range):
 class Listing(Search):
     """Lines on one side of one, by its id."""
 
-    before: int | None = None
-    after: int | None = None
+    before: Id | None = None
+    after: Id | None = None
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 200
 
 

@@ -1,7 +1,7 @@
 """What a request asks for: its query, checked and converted."""
 
 import time
-from typing import Final, TypeVar, get_origin
+from typing import Annotated, Final, TypeVar, get_origin
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +15,9 @@ LONGEST_TEXT: Final = 2_000
 """Characters of one parameter: a search that somebody typed."""
 LATEST_MS: Final = 4_102_444_800_000
 """The year 2100: no time of a request is later."""
+
+Id = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+"""A number by which the file knows something."""
 
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
