@@ -11,7 +11,7 @@ from cart_observability.console.charts import charts
 from cart_observability.console.charts.charts import CHARTS, UnknownChart
 from cart_observability.console.metrics.samples import steps
 from support import metered_chain
-from support.console_metrics import SECOND, T0, Process, at, counter, gauge, metrics_file
+from support.console_metrics import SECOND, T0, Process, at, counter, gauge, histogram, metrics_file, together
 
 WANTED = {
     "arrival_rate",
@@ -92,6 +92,51 @@ def test_backlog(connection: sqlite3.Connection) -> None:
     backlog = at_the_end(connection, "backlog")
     assert {"outbox": 4, "cart.threshold": 2, "cart.popularity": 58, "cart.notification": 0} == backlog
     assert {"api": 0.002} == at_the_end(connection, "loop_lag")
+
+
+def test_incoming_where_no_store_counts() -> None:
+    """What comes in is what those send that handle nothing: what follows from it is no part of it."""
+    with metrics_file() as connection:
+        desk, worker = Process(connection, "desk"), Process(connection, "worker")
+        for now in range(0, 61, 2):
+            desk.scraped(now, counter("messaging_client_sent_messages_total", 10 * now))
+            worker.scraped(
+                now,
+                counter("messaging_client_sent_messages_total", 3 * now),
+                histogram("messaging_process_duration_seconds", (0.1,), [0.05] * 3 * now, handler="lender"),
+            )
+        assert {"λ": 10} == pytest.approx(at_the_end(connection, "arrival_rate"), rel=0.01)
+        assert 10 == pytest.approx(charts.figures(connection, at(60))["arrival_rate"], rel=0.01)
+
+
+def test_failures_of_which_only_the_error_is_known() -> None:
+    """A failure is drawn by its outcome, `failed` too; of a handler that tells of no outcome by its kind of error."""
+    with metrics_file() as connection:
+        lender, fetcher = Process(connection, "lender"), Process(connection, "fetcher")
+        for now in range(0, 61, 2):
+            process = "messaging_process_duration_seconds"
+            lender.scraped(
+                now,
+                counter("cartscope_events_handled_total", 2 * now, handler="lender", outcome="failed"),
+                histogram(process, (0.1,), [0.05] * 2 * now, handler="lender", error_type="CardExpired"),
+            )
+            fetcher.scraped(
+                now,
+                *together(
+                    histogram(process, (0.1,), [0.05] * 3 * now, handler="fetcher", error_type=""),
+                    histogram(process, (0.1,), [0.05] * now, handler="fetcher", error_type="Lost"),
+                ),
+            )
+        both = {"lender failed": 2, "fetcher Lost": 1}
+        assert both == pytest.approx(at_the_end(connection, "failures"), rel=0.01)
+        assert ["lender failed"] == list(drawn(connection, "failures", "lender"))
+        assert ["fetcher Lost"] == list(drawn(connection, "failures", "fetcher"))
+        assert 2 == pytest.approx(charts.figures(connection, at(60))["errors"], rel=0.01)
+
+
+def test_charts_say_nothing_of_a_shop() -> None:
+    """The charts are of any service's events: none takes for granted that they go through an outbox."""
+    assert not [name for name, chart in CHARTS.items() if "outbox" in f"{chart.title} {chart.about}"]
 
 
 def test_one_handler(connection: sqlite3.Connection) -> None:

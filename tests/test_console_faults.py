@@ -40,16 +40,21 @@ async def named(faults: Visitor, name: str) -> Any:
 
 
 async def test_the_list_is_that_of_the_command_line(faults: Visitor, board: Switchboard) -> None:
-    """All that `cartscope faults list --json` says is in the list, with the handlers there are to choose from."""
+    """All that `cartscope faults list --json` says is in the list, with whom to choose from and how long it takes."""
     board.on([switched_on("slow-handler", "threshold", 60), switched_on("paused-relay")])
     found = await faults.get("/api/faults")
     listed = json.loads(as_json(board.read()))
     assert listed == [
         {**fault, "watch": {name: text for name, text in fault["watch"].items() if name != "places"}}
-        for fault in ({name: value for name, value in fault.items() if name != "handlers"} for fault in found)
+        for fault in (
+            {name: value for name, value in fault.items() if name not in {"handlers", "takes"}} for fault in found
+        )
     ]
     choices = {fault["name"]: fault["handlers"] for fault in found}
     assert (list(HANDLERS), [], []) == tuple(choices[name] for name in ("slow-handler", "mail-down", "burst"))
+    assert {"mail-down": 0.02, "failing-handler": 0.02} == {
+        fault["name"]: fault["takes"] for fault in found if fault["takes"]
+    }
 
 
 async def test_what_to_watch_is_in_the_console(faults: Visitor) -> None:

@@ -66,6 +66,13 @@ def test_the_same_from_several(connection: sqlite3.Connection) -> None:
     assert [10, 60] == [mark[0] for mark in marked(connection)]
 
 
+def test_on_again_at_once(connection: sqlite3.Connection) -> None:
+    """A fault that is switched off and on again within seconds is on."""
+    for seconds, action in enumerate(("injected", "ended", "injected")):
+        lines.record(connection, [line(seconds, f"fault.{action}", cartscope_fault="paused-relay")])
+    assert [(0, False), (1, True), (2, False)] == [(mark[0], mark[3]) for mark in marked(connection)]
+
+
 def test_foreign_fields(connection: sqlite3.Connection) -> None:
     """A fault without a name is told by its message, a name that is none by its text, and no text is endless."""
     lines.record(connection, [line(1, "fault.injected"), line(9, "fault.injected", cartscope_fault=17)])

@@ -12,7 +12,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Route
 
 from cart_platform.faults.catalogue import CATALOGUE
 from support.browser import SCREEN, chromium, violations
@@ -45,6 +45,7 @@ SETTLED_SECONDS, CHARTED_SECONDS, LATE_SECONDS = 6, 20, 4
 
 SERVICES = ("cartscope-api", "cartscope-relay", "cartscope-worker-threshold", "cartscope-worker-popularity")
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
+BAR = "document.getElementById('bar').offsetHeight"
 AWAY = re.compile(r"error: Failed to load resource: net::ERR_\w+$")
 
 
@@ -148,8 +149,25 @@ async def test_the_story_of_ten_units(visitor: Visitor, demo: WatchedDemo, bough
     await visitor.reads(".story-lines", "notification sent")
 
 
+async def test_an_event_whose_cause_is_unknown(visitor: Visitor, bought: str) -> None:
+    """A follow-up event is no command of one's own, not even while nobody has told what it follows from."""
+
+    async def silent(route: Route) -> None:
+        answer = await route.fetch()
+        told = await answer.json()
+        await route.fulfill(json={**told, "events": [{**event, "cause": None} for event in told["events"]]})
+
+    await visitor.page.route("**/api/events?*", silent)
+    await visitor.open(f"#/shop?cart={bought}")
+    await visitor.comes_to(
+        ["outbox", "bus", "notification", "request", "outbox", "bus", "threshold", "popularity"],
+        lambda: visitor.texts(".shop-step"),
+    )
+    await visitor.page.unroute("**/api/events?*")
+
+
 async def test_the_map(visitor: Visitor, demo: WatchedDemo) -> None:
-    """The map's rates are those that the log files have of the last seconds."""
+    """The map's rates are those that the log files have of the last seconds; below are the events seen last."""
     await visitor.open("#/way")
     await nearly(visitor, lambda: demo.rate(ACCEPTED), lambda: visitor.passing("service:cartscope-api"))
     await nearly(visitor, lambda: demo.rate(ACCEPTED), lambda: visitor.passing("caller:callers"))
@@ -157,7 +175,33 @@ async def test_the_map(visitor: Visitor, demo: WatchedDemo) -> None:
         done = (HANDLED, DONE, f'"cartscope.handler":"{handler}"')
         await nearly(visitor, lambda done=done: demo.rate(*done), lambda at=handler: visitor.passing(f"handler:{at}"))
     assert await visitor.page.locator('.way-node[data-kind="queue"]').count() == 3
-    await visitor.reads(".way-sentence", r"^\d+ events a second come in, all handlers keep up\.$")
+    await visitor.reads(".way-latest li", r"cart\.\w+")
+    await visitor.reads(
+        ".way-sentence", r"^\d+ events a second come in( and \d+ follows? from them)?, all handlers keep up\.$"
+    )
+
+
+OVERLAPS = """() => {
+    const boxes = [...document.querySelectorAll(".way-rate")]
+        .filter((rate) => rate.textContent).map((rate) => rate.getBoundingClientRect());
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => meet(a, b))).length;
+}"""
+"""How many pairs of the map's rates cover each other."""
+
+
+async def test_rates_on_the_map(visitor: Visitor) -> None:
+    """No rate on the map covers another on a screen of any size, and a large screen gets a larger map."""
+    await visitor.open("#/way")
+    await visitor.page.wait_for_selector(".way-rate")
+    heights = {}
+    for width in WIDTHS:
+        await visitor.page.set_viewport_size({"width": width, "height": 900})
+        await visitor.comes_to(0, lambda: visitor.page.evaluate(OVERLAPS))
+        box = await visitor.page.locator(".way-drawing.over").bounding_box()
+        heights[width] = box["height"] if box else 0
+    assert 1.5 * heights[1280] < heights[2560]
+    await visitor.page.set_viewport_size(SCREEN)
 
 
 async def test_events(visitor: Visitor, demo: WatchedDemo) -> None:
@@ -282,7 +326,7 @@ async def test_markup_stays_text(visitor: Visitor, demo: WatchedDemo) -> None:
     await eventually(lambda: demo.grep(ACCEPTED, '"hostile"') != [])
     (accepted,) = demo.grep(ACCEPTED, '"hostile"')
     line = {**json.loads(accepted), "message": f"hostile line {MARKUP}", "service.name": MARKUP, MARKUP: MARKUP}
-    (demo.logs / "guest.log").write_text(json.dumps(line) + "\n")
+    (demo.logs / "guest.log").write_text(json.dumps(line, separators=(",", ":")) + "\n")
     await visitor.page.click(".shell-state")
     await visitor.reads("#sources", r"http://127\.0\.0\.1:\d+/v1/traces")
     (otlp,) = re.findall(r"http://127\.0\.0\.1:\d+/v1/traces", await visitor.text("#sources"))
@@ -349,6 +393,7 @@ async def test_fault(name: str, visitor: Visitor, demo: WatchedDemo) -> None:
     """A fault switched on in the page is seen wherever its card leads to, is marked on charts, and goes off again."""
     card = visitor.page.locator(f"article[aria-labelledby=fault-{name}]")
     await visitor.open("#/faults")
+    title = await card.locator("h2").text_content() or name
     if name in HANDLERS:
         await card.get_by_label("For whom").select_option(HANDLERS[name])
     if not CATALOGUE[name].happens_once:
@@ -368,10 +413,11 @@ async def test_fault(name: str, visitor: Visitor, demo: WatchedDemo) -> None:
         sign = SIGNS[name][place]
         await visitor.until(partial(sign, visitor), lambda: visitor.text("main"), f"{name} on {place}")
     await visitor.open("#/charts")
-    await visitor.reads(".charts-marks-list", name)
-    await visitor.reads(".chart-layer:has(.chart-fault, .chart-mark)", name)
+    await visitor.reads(".charts-marks-list", title)
+    await visitor.reads(".chart-layer:has(.chart-fault, .chart-mark)", title)
     if not CATALOGUE[name].happens_once:
-        await visitor.reads("#controls > .badge", name)
+        await visitor.reads(".shell-fault", title)
+        assert await visitor.page.evaluate(BAR) < 50, "one line, though it tells of the fault"
     await visitor.open("#/faults")
     if not CATALOGUE[name].happens_once:
         await card.locator("text=Switch off").click()

@@ -40,6 +40,7 @@ def test_a_steady_handler(connection: sqlite3.Connection) -> None:
         "backlog_in_an_hour": 0,
         "events_measured": 2 + 4 * 10 / 11,
         "events_computed": 5,
+        "busy_slots": 0.5,
     } == pytest.approx(found["handlers"]["threshold"])
 
 
@@ -85,6 +86,36 @@ def test_a_handler_that_nothing_came_to() -> None:
     assert (0, 1, 3, None, None) == tuple(
         found[name] for name in ("arrival_rate", "slots", "backlog", "processing_seconds", "utilisation")
     )
+
+
+def test_a_handler_whose_slots_nobody_tells_of() -> None:
+    """Rate and processing time are known, and so how many slots are busy, but not what more it could take."""
+    with metrics_file() as connection:
+        worker = Process(connection)
+        for now in range(0, 61, 2):
+            observed = [0.25] * 8 * now
+            worker.scraped(now, histogram("messaging_process_duration_seconds", (0.1,), observed, handler="lender"))
+        found = capacity(connection, NOW, WINDOW)["handlers"]["lender"]
+        supposed = capacity(connection, NOW, WINDOW, slots={"lender": 4})["handlers"]["lender"]
+    assert (8, 0.25, 2) == pytest.approx(
+        (found["arrival_rate"], found["processing_seconds"], found["busy_slots"]), rel=0.01
+    )
+    assert {None} == {found[name] for name in ("slots", "utilisation", "headroom", "slots_needed", "service_rate")}
+    assert (4, 0.5) == pytest.approx((supposed["slots"], supposed["utilisation"]), rel=0.01)
+
+
+def test_what_comes_in_where_no_store_counts() -> None:
+    """What handlers send themselves follows from what came in, and is no part of it."""
+    with metrics_file() as connection:
+        desk, worker = Process(connection, "desk"), Process(connection, "worker")
+        for now in range(0, 61, 2):
+            desk.scraped(now, counter("messaging_client_sent_messages_total", 10 * now))
+            worker.scraped(
+                now,
+                counter("messaging_client_sent_messages_total", 3 * now),
+                histogram("messaging_process_duration_seconds", (0.1,), [0.05] * 3 * now, handler="lender"),
+            )
+        assert 10 == pytest.approx(capacity(connection, NOW, WINDOW)["arrival_rate"], rel=0.01)
 
 
 def test_queues_that_only_the_broker_tells_of() -> None:

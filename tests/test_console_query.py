@@ -26,6 +26,7 @@ from cart_observability.console.logs.conditions import (
 from cart_observability.console.logs.moments import FIRST, LAST
 from cart_observability.console.logs.query import DEEPEST, LONGEST, MOST_PARTS, UnreadableError, read
 from cart_observability.console.records import Line
+from support.page_modules import told
 
 DAY = 86_400_000_000_000
 NOON = 1_795_694_400_000_000_000
@@ -66,7 +67,8 @@ NOON = 1_795_694_400_000_000_000
         ("a-b and", Every([Is(None, "a-b"), Is(None, "and")])),
         ("a:(b OR c*)", Either([Is("a", "b"), Is("a", "c", is_start=True)])),
         ("ANDY NOTE", Every([Is(None, "ANDY"), Is(None, "NOTE")])),
-        ("-", Is(None, "-")),
+        ('"-"', Is(None, "-")),
+        ("a:-", Is("a", "-")),
         ("@timestamp:2026-11-26", Logged(NOON - DAY // 2, NOON + DAY // 2)),
         ("@timestamp>=2026-11-26T12:00", Logged(NOON, LAST)),
         ("@timestamp>2026-11-26T11:59", Logged(NOON, LAST)),
@@ -84,6 +86,26 @@ def test_meaning(text: str, condition: Condition) -> None:
 
 
 @pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        [
+            {"field": "event.action", "values": [{"value": "loan.lent", "count": 7}, {"value": "a b", "count": 2}]},
+            {"field": "library.shelf", "values": [{"value": "12", "count": 5}]},
+            {"field": "trace.id", "values": [{"value": "0af7651916cd43dd8448eb211c80319c", "count": 1}]},
+        ],
+    ],
+)
+def test_examples(fields: list[dict[str, Any]]) -> None:
+    """The page's examples can be read, and are made of the fields and values that are there."""
+    given = [search for search, _ in told("logs/examples.js", "examples", fields)]
+    assert all(read(search) for search in given)
+    if fields:
+        assert {"event.action:loan.*", "library.shelf>=12", 'event.action:loan.lent OR event.action:"a b"'} <= {*given}
+        assert not [search for search in given if "trace.id" in search]
+
+
+@pytest.mark.parametrize(
     ("text", "position"),
     [
         ("a AND", 5),
@@ -97,6 +119,11 @@ def test_meaning(text: str, condition: Condition) -> None:
         ("()", 1),
         ('a "b', 2),
         ('""', 0),
+        ("-", 0),
+        ("a -", 2),
+        ("- a", 0),
+        ("\\", 0),
+        ("a OR ...", 5),
         ("a:", 2),
         ("a: b", 2),
         ('a:"b', 2),

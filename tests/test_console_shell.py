@@ -15,6 +15,8 @@ from support.polling import eventually
 WIDTHS = (360, 1280, 2560)
 PAGES = {"charts": ".chart-legend button", "capacity": ".capacity-figures tbody tr"}
 """What is there once a page shows something."""
+LINES = "[...document.querySelectorAll('#status, #controls')].map((part) => part.getBoundingClientRect().bottom)"
+"""Where the lines of a small screen's bar end."""
 
 
 @dataclass
@@ -213,10 +215,34 @@ async def test_chart_without_series(visitor: Visitor) -> None:
 
 
 async def test_marks(visitor: Visitor) -> None:
-    """A fault that is on is marked on every chart and named in the bar."""
+    """A fault that is on for several is marked once on every chart, and named in the bar by the same name."""
+    name = "Slow handler: threshold, popularity"
     await visitor.open("#/charts")
-    await visitor.reads("#controls .badge", "slow handler on")
-    assert ["slow handler"] * 2 == await visitor.page.locator(".chart-fault span").all_text_contents()
+    await visitor.reads(".shell-fault", f"On: {name}")
+    marks = await visitor.page.locator(".chart-fault").all_text_contents()
+    assert [True, True] == [name in mark for mark in marks]
+
+
+async def test_small_screen(browser: Browser, console: ConsoleStandIn) -> None:
+    """On a small screen the bar has two lines whatever it says, and a menu with every page, for the keyboard too."""
+    console.silent = True
+    visitor = await visiting(browser, console, viewport={"width": 360, "height": 640})
+    await visitor.open("#/charts")
+    await visitor.reads(".shell-state", "no metrics from relay for 12 s")
+    await visitor.page.wait_for_selector(".shell-fault")
+    assert 360 >= await visitor.page.evaluate("document.documentElement.scrollWidth")
+    assert [38, 76] == pytest.approx(await visitor.page.evaluate(LINES), abs=10)
+    links = visitor.page.locator("#pages a:visible")
+    assert 0 == await links.count()
+    await visitor.page.focus("#menu")
+    await visitor.page.keyboard.press("Enter")
+    assert ["Map", "Charts", "Events", "Logs", "Capacity"] == await links.all_text_contents()
+    await visitor.page.keyboard.press("Escape")
+    assert 0 == await links.count()
+    await visitor.page.click("#menu")
+    await links.last.click()
+    await visitor.reads("h1:focus", "Capacity")
+    assert 0 == await links.count()
 
 
 async def test_pointed_chart(browser: Browser, console: ConsoleStandIn) -> None:

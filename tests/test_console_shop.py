@@ -41,7 +41,7 @@ def wish(product: str = "whole_milk", quantity: int = 1, key: str = "k-1", **oth
 
 
 async def test_products(shop: Visitor) -> None:
-    """What is sold is listed with how much of it was ever put into carts, and with who reacts to which event."""
+    """What is sold is listed with how much was put into carts, who reacts to which event, and which are asked for."""
     await shop.post("/api/shop/commands", wish("honey", 3, wait=10))
     found = await shop.get("/api/shop/products")
     assert list(PRODUCTS) == [row["product"] for row in found["products"]]
@@ -49,6 +49,7 @@ async def test_products(shop: Visitor) -> None:
     assert 10 == found["threshold"]
     assert ["threshold", "popularity"] == found["reactions"]["cart.item_added"]
     assert ["notification"] == found["reactions"]["cart.threshold_reached"]
+    assert {"cart.threshold_reached"} == found["reactions"].keys() - found["commanded"]
 
 
 async def test_asynchronous_command(shop: Visitor) -> None:

@@ -15,6 +15,7 @@ from cart_observability.console.map.way import KEPT_SECONDS, Way, way
 from cart_observability.console.records import Family, Line, Link, Span
 from cart_observability.console.traces import spans
 from support.observed_runs import SECOND, console_file, counted, observed, record, scraped, shown, timed
+from support.page_modules import told as told_by_page
 
 NOW = 1_800_000_000 * SECOND
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -200,10 +201,193 @@ def test_nodes_measured(measured: dict[str, Any]) -> None:
     assert (21.0, 7.0, 2.5, 0.0, None) == told["store:redis"]
     assert (21.0, None, None, 1.0, None) == told["bus:cart.events"]
     assert (18.0, 80.0, None, 1.0, 10.0) == told["queue:cart.threshold"]
-    assert (10.0, 3.0, None, 3.0, None) == told["handler:threshold"]
+    assert (10.0, 3.0, None, 3.0, 10.0) == told["handler:threshold"]
     assert (18.0, None, None, 0.0, None) == told["handler:popularity"]
     assert 0.09 < found["handler:threshold"]["p99_s"] < 0.1
     assert 0.09 < found["store:redis"]["p99_s"] < 0.1
+
+
+def test_what_comes_and_what_leaves(measured: dict[str, Any]) -> None:
+    """By metrics comes to a queue what is published, and leaves for good what is taken and not to be tried again."""
+    threshold, popularity = (nodes(measured)[f"queue:cart.{name}"] for name in ("threshold", "popularity"))
+    assert (18.0, 8.0) == (threshold["arriving"], threshold["leaving"])
+    assert (18.0, 18.0) == (popularity["arriving"], popularity["leaving"])
+
+
+def test_refused_requests(connection: sqlite3.Connection) -> None:
+    """A request that was not as it should be is refused, and no failure of who answered it."""
+    record(connection, observed("parcels"))
+    end = observed("parcels").end
+    answers = [
+        timed("http_server_request_duration_seconds", [count] * 3, http_response_status_code=status)
+        for status, count in {"404": 20, "500": 15}.items()
+    ]
+    scraped(connection, "parcels-api", end, _joined(answers))
+    asked = links(way(connection, end))["caller:callers>service:parcels-api"]
+    assert (3.5, 1.5, 2.0) == (asked["rate"], asked["errors"], asked["refused"])
+
+
+def test_queue_that_nobody_counts(connection: sqlite3.Connection) -> None:
+    """Where spans alone tell, what comes to a queue is what is sent there, retries are not, and waits are seen."""
+    looked = Way()
+    _lend(connection, range(10), waiting=0)
+    looked.drawn(connection, NOW)
+    _lend(connection, range(10, 60), waiting=40, taken=20)
+    drawn = looked.drawn(connection, NOW + 5 * SECOND)
+    queue = nodes(drawn)["queue:shelf"]
+    assert (10.0, 4.0) == (queue["arriving"], queue["leaving"])
+    assert 40.0 == pytest.approx(queue["wait_s"], abs=0.1)
+    assert (10.0, 4.0) == (
+        links(drawn)["bus:library>queue:shelf"]["rate"],
+        links(drawn)["queue:shelf>handler:fetcher"]["rate"],
+    )
+
+
+def test_retries_are_not_routed(connection: sqlite3.Connection) -> None:
+    """What is taken again was not brought by the bus again, though each attempt is delivered."""
+    looked = Way()
+    _lend(connection, range(10), waiting=0)
+    looked.drawn(connection, NOW)
+    _lend(connection, range(10, 60), waiting=0)
+    _lend(connection, range(10, 25), waiting=1, again=True)
+    drawn = links(looked.drawn(connection, NOW + 5 * SECOND))
+    assert (10.0, 13.0) == (
+        drawn["bus:library>queue:shelf"]["rate"],
+        drawn["queue:shelf>handler:fetcher"]["rate"],
+    )
+
+
+def test_waits_of_what_is_tried_again(connection: sqlite3.Connection) -> None:
+    """That a few messages wait to be tried again does not say that the handler falls behind."""
+    _lend(connection, range(20), waiting=0)
+    _lend(connection, range(5), waiting=60, again=True)
+    assert 0.1 > nodes(way(connection, NOW))["queue:shelf"]["wait_s"]
+
+
+def test_sender_that_names_no_key(connection: sqlite3.Connection) -> None:
+    """What is sent to a bus under a name that is not told may lead elsewhere: it is not said what comes to a queue."""
+    looked = Way()
+    _lend(connection, range(10), waiting=0, sent_to="library")
+    looked.drawn(connection, NOW)
+    _lend(connection, range(10, 60), waiting=0, taken=20, sent_to="library")
+    drawn = looked.drawn(connection, NOW + 5 * SECOND)
+    assert nodes(drawn)["queue:shelf"]["arriving"] is None
+    assert 4.0 == links(drawn)["bus:library>queue:shelf"]["rate"]
+
+
+def _lend(
+    connection: sqlite3.Connection,
+    loans: range,
+    waiting: float,
+    *,
+    taken: int | None = None,
+    sent_to: str = "library:lent",
+    again: bool = False,
+) -> None:
+    """Loans are sent, and the first ones of them taken (again) after seconds of waiting, each in a trace of its own."""
+    made = []
+    for number in loans:
+        sent = _span(1, None, "client", "desk", "publish library", _messaging("send", sent_to))
+        taking = _span(3 if again else 2, 1, "consumer", "shelf", "process shelf", _messaging("process", TAKEN))
+        at = NOW - SECOND
+        sent_at = round(at - waiting * SECOND)
+        lent = [] if again else [sent._replace(start=sent_at - 1000, end=sent_at)]
+        if taken is None or number - loans.start < taken:
+            named = {**taking.attributes, "cartscope.handler": "fetcher"}
+            lent.append(taking._replace(start=at, end=at + 1000, attributes=named))
+        made += [span._replace(trace_id=f"{number + 1:032x}") for span in lent]
+    spans.record(connection, made)
+
+
+TAKEN = "library:lent:shelf"
+
+
+def node(kind: str, name: str, **known: Any) -> dict[str, Any]:
+    """A node of a map of which nothing else is known."""
+    names = ("service", "rate", "backlog", "oldest_age_s", "dead_letters", "p99_s", "arriving", "leaving", "wait_s")
+    nothing = dict.fromkeys(names) | {"errors": 0.0, "last": 0.0, "column": 0}
+    return {"id": f"{kind}:{name}", "kind": kind, "name": name, **nothing, **known}
+
+
+def link(source: str, target: str, kind: str, **known: Any) -> dict[str, Any]:
+    """A link of a map on which one a second flows."""
+    ends = {"id": f"{source}>{target}", "from": source, "to": target, "kind": kind, "last": 0.0}
+    return {**ends, "rate": 1.0, "errors": 0.0, "refused": 0.0, **known}
+
+
+def tick(*handlers: dict[str, Any], queue: dict[str, Any] | None = None, **asked: float) -> dict[str, Any]:
+    """What the page is told of a desk whose loans a fetcher takes from a queue, and follow-ups that it publishes."""
+    passed = [node("service", "desk"), node("bus", "library"), node("queue", "shelf", **(queue or {}))]
+    ways = [
+        link("caller:callers", "service:desk", "request", **asked),
+        link("service:desk", "bus:library", "publish", rate=asked.get("rate", 10.0)),
+        link("queue:shelf", "handler:fetcher", "deliver"),
+        link("handler:fetcher", "bus:library", "publish", rate=3.2),
+    ]
+    figures = {"arrival_rate": 13.2, "dead_letters": 4.0}
+    taking = handlers or (node("handler", "fetcher"),)
+    return {"now": 1, "figures": figures, "way": {"nodes": [*passed, *taking], "links": ways}}
+
+
+COMING = "10 events a second come in and 3 follow from them"
+
+
+@pytest.mark.parametrize(
+    ("queue", "said"),
+    [
+        ({}, f"{COMING}."),
+        ({"backlog": 2.0, "rate": 10.0}, f"{COMING}, the handler keeps up."),
+        ({"wait_s": 0.02}, f"{COMING}, the handler keeps up."),
+        ({"arriving": 10.0, "leaving": 9.7}, f"{COMING}, the handler keeps up."),
+        (
+            {"arriving": 10.0, "leaving": 3.2},
+            f"{COMING}. fetcher falls behind: 10 a second come and 3.2 are done.",
+        ),
+        ({"wait_s": 72.0}, f"{COMING}. fetcher falls behind: what it takes has waited for 1 min 12 s."),
+        (
+            {"backlog": 500.0, "rate": 10.0, "wait_s": 0.1},
+            f"{COMING}. fetcher falls behind: 500 wait, 50 s of work.",
+        ),
+    ],
+)
+def test_keeping_up_is_said_where_it_is_known(queue: dict[str, Any], said: str) -> None:
+    """Whether a handler keeps up is told by what waits, for how long it waited, or what comes; else it is not said."""
+    assert said == told_by_page("way/words.js", "sentence", tick(queue=queue))
+
+
+def test_one_handler_of_which_it_is_not_known() -> None:
+    """That all keep up is not said where of one of them it is not known."""
+    both = (node("handler", "fetcher"), node("handler", "notifier"))
+    assert f"{COMING}." == told_by_page("way/words.js", "sentence", tick(*both, queue={"backlog": 0.0}))
+
+
+def test_a_handler_that_fails_is_said() -> None:
+    """Who fails is told as the map shows it, by metrics or by spans alone, and nobody is said to keep up."""
+    failing = node("handler", "fetcher", errors=2.5)
+    said = told_by_page("way/words.js", "sentence", tick(failing, queue={"backlog": 0.0}))
+    assert f"{COMING}. fetcher fails, 2.5 times a second." == said
+
+
+def test_requests_that_fail_are_said() -> None:
+    """Where nothing comes in because requests fail, that is said, and nothing of who keeps up."""
+    asked = tick(queue={"backlog": 0.0}, rate=0.0, errors=1.5, refused=2.0)
+    asked["way"]["links"][-1]["rate"] = 0.0
+    assert (
+        "No events come in. Requests are refused, 2 times a second. Requests to desk fail, 1.5 times a second."
+        == told_by_page("way/words.js", "sentence", asked)
+    )
+
+
+@pytest.mark.parametrize(
+    ("failed", "leading"),
+    [({"dead_letters": 4.0}, ["handler:fetcher"]), ({"errors": 0.5}, ["handler:fetcher"]), ({}, [])],
+)
+def test_only_who_failed_leads_to_the_failures(failed: dict[str, float], leading: list[str]) -> None:
+    """Dead letters are linked with the handlers whose they are, not with all; where nobody tells, with none."""
+    both = (node("handler", "fetcher", **failed), node("handler", "notifier"))
+    drawn = told_by_page("way/failures.js", "Failures.added", tick(*both))
+    assert 4.0 == nodes(drawn)["failures"]["backlog"]
+    assert leading == [each["from"] for each in drawn["links"] if each["to"] == "failures"]
 
 
 def test_what_flows_is_there(connection: sqlite3.Connection) -> None:

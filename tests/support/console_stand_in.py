@@ -124,7 +124,11 @@ class ConsoleStandIn:
         }
 
     def _marks(self, _request: Request) -> list[dict[str, Any]]:
-        return [{"time": now() - 5 * MINUTES, "kind": "fault", "text": "slow handler", "ended": False}]
+        began = {"threshold": self.started + 25 * MINUTES, "popularity": self.started + 25 * MINUTES + 300}
+        return [
+            {"time": since, "kind": "fault", "text": f"slow-handler {handler}", "ended": False}
+            for handler, since in began.items()
+        ]
 
     async def _live(self, _request: Request) -> Response:
         return StreamingResponse(self._ticks(), media_type="text/event-stream")

@@ -94,7 +94,7 @@ async def busy(visitor: Visitor) -> bool:
 
 async def arrivals(visitor: Visitor) -> bool:
     """Capacity tells of more arrivals than the load's own."""
-    found = re.search(r"([\d.]+) /s accepted", await visitor.text("main"))
+    found = re.search(r"([\d.]+) /s come in", await visitor.text("main"))
     return found is not None and float(found[1]) >= 1.3 * float(RATE)
 
 

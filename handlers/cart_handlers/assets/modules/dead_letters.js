@@ -54,7 +54,15 @@ class DeadLetters {
         this.empty = h("p", { class: "empty", hidden: true });
         this.replays = new Replays();
         root.append(
-            h("div", { class: "toolbar" }, this.handler, this.summary, h("span", { class: "push" }), this.replay, this.purge),
+            h(
+                "div",
+                { class: "toolbar dead-letters-tools" },
+                this.handler,
+                this.summary,
+                h("span", { class: "push" }),
+                this.replay,
+                this.purge,
+            ),
             this.failure.element,
             this.scrolls,
             this.empty,

@@ -7,7 +7,9 @@ from cart_observability.console.charts.measures import (
     HANDLER,
     Measure,
     both,
+    errors,
     first_of,
+    incoming,
     largest,
     level,
     quantile,
@@ -55,8 +57,8 @@ TABLE: Final = (
         "Arrival rate λ",
         "per_second",
         "chain",
-        "Events that the store accepted; where no store counts them, messages sent.",
-        first_of(rate(ACCEPTED, title="λ"), rate("messaging_client_sent_messages_total", title="λ")),
+        "Events that come in from outside; those that follow from others are not among them.",
+        first_of(rate(ACCEPTED, title="λ"), incoming("λ")),
     ),
     Chart(
         "throughput",
@@ -80,7 +82,7 @@ TABLE: Final = (
         "Backlog",
         "count",
         "chain",
-        "Events that wait: in the outbox to be published, in each queue to be handled.",
+        "Events that wait: in each queue to be handled, and in the store to be published where they are kept first.",
         both(
             largest("cartscope_outbox_pending_events", title="outbox"),
             first_of(*(largest(metric, "queue") for metric in QUEUED)),
@@ -88,10 +90,10 @@ TABLE: Final = (
     ),
     Chart(
         "oldest_waiting",
-        "Oldest event in the outbox",
+        "Oldest unpublished event",
         "seconds",
         "chain",
-        "Age of the oldest event that is not yet published.",
+        "Age of the oldest event that is kept in a store until it is published.",
         largest("cartscope_outbox_oldest_event_age_seconds", title="oldest"),
     ),
     Chart(
@@ -133,8 +135,11 @@ TABLE: Final = (
         "Failures",
         "per_second",
         "handlers",
-        "Attempts that are to be repeated, and messages given up, by handler.",
-        rate(HANDLED, HANDLER, "outcome", outcome=("retried", "dead_lettered")),
+        "Attempts that are to be repeated, messages given up, and errors of which no more is known, by handler.",
+        both(
+            rate(HANDLED, HANDLER, "outcome", outcome=("retried", "dead_lettered", "failed")),
+            errors(PROCESS, told=HANDLED),
+        ),
     ),
     Chart(
         "duplicates",

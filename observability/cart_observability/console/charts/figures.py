@@ -5,13 +5,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from cart_observability.console.charts.incoming import SENT, senders
 from cart_observability.console.metrics.present import each_rate, quantiles_by, rate_by, total_by, value_by
 
 HANDLER: Final = "handler"
 HANDLED: Final = "cartscope_events_handled_total"
 PROCESS: Final = "messaging_process_duration_seconds"
 AGE: Final = "cartscope_event_age_seconds"
-FAILED: Final = ("retried", "dead_lettered")
+FAILED: Final = ("retried", "dead_lettered", "failed")
 DEAD: Final = ".dead"
 """How the name of a queue of dead letters ends: what is there waits for a person, not for a handler."""
 
@@ -32,9 +33,9 @@ def figures(connection: sqlite3.Connection, now: int) -> dict[str, Any]:
 
 
 def _arrival_rate(connection: sqlite3.Connection, now: int) -> float | None:
-    """Events that the store accepts; where no store counts them, messages sent."""
+    """Events that the store accepts; where no store counts them, messages that come in."""
     accepted = rate_by(connection, "cartscope_events_accepted_total", now=now)
-    return _sum((accepted or rate_by(connection, "messaging_client_sent_messages_total", now=now)).values())
+    return _sum((accepted or rate_by(connection, SENT, now=now, process=senders(connection))).values())
 
 
 def _throughput(connection: sqlite3.Connection, now: int) -> float | None:

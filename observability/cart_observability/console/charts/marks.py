@@ -88,10 +88,10 @@ def _text(line: Line) -> str:
 
 
 def _once(rows: Iterable[tuple[int, str, str, int]]) -> Iterator[tuple[int, str, str, int]]:
-    """What is told of by several processes at about the same time, once."""
-    told: dict[tuple[str, str, int], int] = {}
-    for row in rows:
-        time, what = row[0], row[1:]
-        if time - told.get(what, time - TOGETHER - 1) > TOGETHER:
-            yield row
-        told[what] = time
+    """What several processes tell of at about the same time, once; what ends and begins again is no repetition."""
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    for time, kind, text, ended in rows:
+        before, had_ended = last.get((kind, text), (time - TOGETHER - 1, ended))
+        if had_ended != ended or time - before > TOGETHER:
+            yield time, kind, text, ended
+        last[kind, text] = (time, ended)

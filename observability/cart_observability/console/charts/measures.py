@@ -5,12 +5,14 @@ from collections.abc import Callable, Collection, Mapping
 from operator import truediv
 from typing import NamedTuple
 
+from cart_observability.console.charts.incoming import SENT, senders
 from cart_observability.console.metrics import trends
 from cart_observability.console.metrics.history import Steps
-from cart_observability.console.metrics.series import Where
+from cart_observability.console.metrics.series import Where, selected
 from cart_observability.console.metrics.trends import LARGEST, SUM, Line
 
 HANDLER = "handler"
+ERROR = "error_type"
 
 
 class Question(NamedTuple):
@@ -40,6 +42,29 @@ def rate(metric: str, *by: str, title: str = "", **where: Value) -> Measure:
     def lines(question: Question) -> dict[str, Line]:
         found = trends.rates(question.connection, metric, question.over, by, _narrowed(question, by, where))
         return _titled(found, title)
+
+    return lines
+
+
+def incoming(title: str) -> Measure:
+    """The rate of the messages that come in from outside; one line."""
+    return lambda question: rate(SENT, title=title, process=senders(question.connection))(question)
+
+
+def errors(histogram: str, told: str) -> Measure:
+    """The observations of a histogram that failed, a line for each handler and kind of error.
+
+    Left out are handlers of which the counter `told` tells what became of what they did.
+    """
+
+    def lines(question: Question) -> dict[str, Line]:
+        others = {series.label(HANDLER) for series in selected(question.connection, told, {})}
+        every = selected(question.connection, f"{histogram}_count", {})
+        failed = [series for series in every if series.label(ERROR) and series.label(HANDLER) not in others]
+        if not failed or question.handler in others:
+            return {}
+        handlers, kinds = ({series.label(label) for series in failed} for label in (HANDLER, ERROR))
+        return rate(f"{histogram}_count", HANDLER, ERROR, handler=handlers, error_type=kinds)(question)
 
     return lines
 

@@ -12,6 +12,7 @@ from statistics import fmean, linear_regression
 from typing import Any, Final, NamedTuple
 
 from cart_observability.capacity import events_in_system
+from cart_observability.console.charts.incoming import SENT, senders
 from cart_observability.console.metrics.forgetting import oldest
 from cart_observability.console.metrics.history import Steps
 from cart_observability.console.metrics.present import value_by
@@ -61,6 +62,9 @@ def capacity(
 ) -> dict[str, Any]:
     """The capacity of each handler, in JSON: as it was, or as it would be with another load or other slots.
 
+    Beside the figures of a station it has `busy_slots`, how many of its slots are busy on average. Of a handler whose
+    slots nobody tells of, that is all that follows.
+
     Args:
         connection: To the file.
         now: Where the window ends, in ns since the epoch.
@@ -81,7 +85,7 @@ def capacity(
         stations = {name: replace(each, arrival_rate=each.arrival_rate * factor) for name, each in stations.items()}
     return {
         "arrival_rate": accepted if arrival_rate is None else arrival_rate,
-        "handlers": {name: _spelled(station.figures()) for name, station in stations.items()},
+        "handlers": {name: _spelled(_figures(station)) for name, station in stations.items()},
         "curves": curves(connection, now),
     }
 
@@ -111,6 +115,13 @@ def _with_slots(stations: Mapping[str, Station], slots: Mapping[str, int]) -> Ma
     return {name: replace(each, slots=slots.get(name, each.slots)) for name, each in stations.items()}
 
 
+def _figures(station: Station) -> dict[str, float | None]:
+    cost = station.processing_time
+    told = station if station.slots else replace(station, processing_time=None)
+    known = {"processing_seconds": cost, "slots": station.slots or None}
+    return told.figures() | known | {"busy_slots": None if cost is None else station.arrival_rate * cost}
+
+
 class _Measured:
     """What was measured over a window that ends at a time."""
 
@@ -121,30 +132,31 @@ class _Measured:
         self._whole = Steps(now - length, length, 1)
         self._points = Steps(now - length, length // points, points)
         self._slots = value_by(connection, "cartscope_handler_slots", HANDLER, now=now)
-        accepted = self._rates("cartscope_events_accepted_total") or self._rates("messaging_client_sent_messages_total")
+        accepted = self._rates("cartscope_events_accepted_total") or self._rates(SENT, process=senders(connection))
         self.accepted = accepted.get("", 0.0)
 
     def stations(self) -> dict[str, Station]:
-        """The handlers that have slots."""
+        """The handlers that have slots, or that process something; with 0 slots where nobody tells of them."""
         busy, handled = self._rates(f"{PROCESS}_sum", HANDLER), self._rates(f"{PROCESS}_count", HANDLER)
         ages, finished = self._rates(f"{AGE}_sum", HANDLER), self._rates(f"{AGE}_count", HANDLER)
-        waiting, shares = self._waiting(), self._outbox_shares(finished)
+        names = sorted({name for name, slots in self._slots.items() if slots > 0} | handled.keys() - {""})
+        waiting, shares = self._waiting(names), self._outbox_shares(finished)
         found = {}
-        for name in sorted(name for name, slots in self._slots.items() if slots > 0):
+        for name in names:
             queue = waiting.get(name)
             rate = handled.get(name, 0.0)
             found[name] = Station(
                 # What comes to a handler is what it takes off its queue and what the queue grows by.
                 arrival_rate=max(0.0, rate + (queue.growth if queue else 0.0)),
                 processing_time=busy[name] / rate if rate else None,
-                slots=round(self._slots[name]),
+                slots=round(self._slots.get(name, 0)),
                 backlog=queue.length if queue else None,
                 measured=queue.mean + shares.get(name, 0.0) if queue else None,
                 computed=events_in_system(finished[name], ages[name] / finished[name]) if finished.get(name) else None,
             )
         return found
 
-    def _rates(self, metric: str, by: str = "", **where: str) -> dict[str, float]:
+    def _rates(self, metric: str, by: str = "", **where: str | Collection[str]) -> dict[str, float]:
         found = rates(self._connection, metric, self._whole, (by,) if by else (), where)
         return {label: max(0.0, rate) for label, (rate,) in found.items() if rate is not None}
 
@@ -163,12 +175,12 @@ class _Measured:
             return {}
         return {name: fmean(outbox) * rate / published for name, rate in finished.items()}
 
-    def _waiting(self) -> dict[str, _Queue]:
+    def _waiting(self, handlers: Iterable[str]) -> dict[str, _Queue]:
         """What waits for each handler; none where nobody tells of its queue."""
         told = next(filter(None, (self._values(metric, "queue") for metric in QUEUED)), {})
         of_handlers = self._queues_of_handlers()
         found = {}
-        for handler in self._slots:
+        for handler in handlers:
             name = next((queue for queue in told if _is_queue_of(handler, queue, of_handlers.get(handler, ()))), None)
             if name is not None:
                 retries = [points for queue, points in told.items() if queue.startswith(f"{name}{RETRY}")]

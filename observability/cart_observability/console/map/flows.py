@@ -4,7 +4,7 @@ Metrics count everything, spans perhaps a sample: where there are both, metrics 
 links in one, it is divided among them as their spans are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from cart_observability.console.map.graph import FOLLOW_UP, Graph, Link, Node
@@ -28,7 +28,11 @@ from cart_observability.console.map.instant import (
     Instant,
 )
 
-FAILED: Final = ("retried", "dead_lettered")
+FAILED: Final = ("retried", "dead_lettered", "failed")
+PUBLISHED_WELL: Final = ("confirmed", "sent")
+"""What is known to be on the bus, and what was given to it without waiting for an answer."""
+SAMPLED: Final = 1.5
+"""Where metrics count so many times what spans show, spans are a sample."""
 DEAD: Final = ".dead"
 """How the name of a queue of dead letters ends: nobody will take what lies there."""
 
@@ -65,6 +69,9 @@ def _requests(graph: Graph, instant: Instant) -> None:
     if by_status:
         _divide(links, sum(by_status.values()))
         _divide_errors(links, sum(rate for status, rate in by_status.items() if status.startswith("5")))
+        refused = sum(rate for status, rate in by_status.items() if status.startswith("4"))
+        for link, share in _shares(links, [link.rate or 0.0 for link in links]):
+            link.refused = refused * share
     services = {link.target for link in links}
     if len(services) == 1:
         graph.nodes[services.pop()].p99 = instant.p99(REQUESTS).get("")
@@ -105,6 +112,11 @@ def _handled(graph: Graph, instant: Instant) -> None:
 def _given_up(graph: Graph, instant: Instant) -> None:
     """Dead letters lie beside the queue that they were taken from."""
     now, in_all = instant.rates(DEAD_LETTERS, "handler"), instant.totals(DEAD_LETTERS, "handler")
+    if not in_all:
+        now = instant.rates(HANDLED, "handler", outcome="dead_lettered")
+        in_all = instant.totals(HANDLED, "handler", outcome="dead_lettered")
+    for handler in graph.nodes_of("handler"):
+        handler.dead_letters = in_all.get(handler.name)
     for queue in graph.nodes_of("queue") if in_all else ():
         handlers = _handlers(graph, queue)
         queue.errors = sum(now.get(name, 0.0) for name in handlers)
@@ -121,16 +133,42 @@ def _reported(graph: Graph, instant: Instant) -> None:
 
 
 def _routed(graph: Graph, instant: Instant) -> None:
-    """What comes to a queue is what is published of what its handlers react to, whether they take it or not."""
-    published, reacting = instant.rates(PUBLISHED, "event_type", outcome="confirmed"), instant.reacting()
+    """What comes to a queue is what is published of what its handlers react to, whether they take it or not.
+
+    Where no metric tells, it is what spans show to be sent there; where they do not either, what its handlers are done
+    with is all that is known: it came, but nobody can say how much more did.
+    """
+    published, reacting = instant.rates(PUBLISHED, "event_type", outcome=PUBLISHED_WELL), instant.reacting()
+    retried = instant.rates(HANDLED, "handler", outcome="retried")
     for queue in graph.nodes_of("queue"):
-        types = {type_ for name in _handlers(graph, queue) for type_ in reacting.get(name, ())} & published.keys()
-        delivered = [link.rate for link in graph.out_of(queue) if link.rate is not None]
-        rate = sum(published[type_] for type_ in types) if types else sum(delivered) if delivered else None
-        _divide([link for link in graph.into(queue) if link.kind == "route"], rate)
+        handlers = _handlers(graph, queue)
+        wanted = {type_ for name in handlers for type_ in reacting.get(name, ())}
+        types = wanted & published.keys()
+        taken = _sum(link.rate for link in graph.out_of(queue))
+        done = None if taken is None else max(0.0, taken - sum(retried.get(name, 0.0) for name in handlers))
+        # A type of which nobody tells that it is published may come as well.
+        if types and types == wanted:
+            queue.arriving, queue.leaving = sum(published[type_] for type_ in types), done
+        elif queue.arriving is not None and queue.leaving and taken and taken > SAMPLED * queue.leaving:
+            queue.arriving, queue.leaving = queue.arriving * taken / queue.leaving, taken
+        told = sum(published[type_] for type_ in types) if types else _coming(graph, queue, done)
+        _divide([link for link in graph.into(queue) if link.kind == "route"], told)
     for link in graph.links_of(FOLLOW_UP):
         if link.types and published:
             link.rate = sum(published.get(type_, 0.0) for type_ in link.types)
+
+
+def _coming(graph: Graph, queue: Node, done: float | None) -> float | None:
+    """What a bus brings to a queue: all that comes there but what is published straight to it."""
+    if queue.arriving is None:
+        return done
+    direct = sum(link.rate or 0.0 for link in graph.into(queue) if link.kind != "route")
+    return max(0.0, queue.arriving - direct)
+
+
+def _sum(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None
 
 
 def _handlers(graph: Graph, queue: Node) -> list[str]:
@@ -149,8 +187,8 @@ def _stored(graph: Graph, instant: Instant) -> None:
         store.oldest_age = instant.values(OLDEST, largest=True).get("")
         for link in graph.out_of(store):
             # A relay publishes what it takes from the store, and nothing else.
-            sent = [onward.rate for onward in graph.out_of(graph.nodes[link.target]) if onward.rate is not None]
-            link.rate = sum(sent) if sent else link.rate
+            sent = _sum(onward.rate for onward in graph.out_of(graph.nodes[link.target]))
+            link.rate = link.rate if sent is None else sent
 
 
 def _waiting(graph: Graph, instant: Instant) -> None:
@@ -177,8 +215,7 @@ def _sum_up(graph: Graph) -> None:
     """What passes a node is what comes to it, or what goes from where nothing comes to; so are errors."""
     for node in graph.nodes.values():
         links = list(graph.into(node)) or list(graph.out_of(node))
-        rates = [link.rate for link in links if link.rate is not None]
-        node.rate = sum(rates) if rates else None
+        node.rate = _sum(link.rate for link in links)
         if node.kind != "queue":
             node.errors = sum(link.errors for link in graph.into(node))
 

@@ -14,7 +14,11 @@ MOST_NODES: Final = 150
 
 @dataclass(slots=True)
 class Node:
-    """One thing that events pass: rates per second, seconds, None is unknown; `last` in ns."""
+    """One thing that events pass: rates per second, seconds, None is unknown; `last` in ns.
+
+    Of a queue it is told how much comes to it (`arriving`) and leaves it for good (`leaving`), that is without what
+    comes back to be tried again, and for how long what was taken last had waited (`wait`).
+    """
 
     kind: str
     name: str
@@ -26,6 +30,9 @@ class Node:
     errors: float = 0.0
     dead_letters: float | None = None
     p99: float | None = None
+    arriving: float | None = None
+    leaving: float | None = None
+    wait: float | None = None
 
     @property
     def id(self) -> str:
@@ -60,7 +67,8 @@ class Traffic(NamedTuple):
 class Link:
     """A way from one node to another; rates per second, None is unknown; `last` in ns.
 
-    `spans`, `failed` and `pace` are of all traffic that was seen on it, `types` those of the events where they matter.
+    `spans`, `failed` and `pace` are of all traffic that was seen on it, `types` those of the events where they matter,
+    `refused` is how many requests a second were not as they should be, and so no error of who answered.
     """
 
     source: str
@@ -72,6 +80,7 @@ class Link:
     pace: float | None = None
     rate: float | None = None
     errors: float = 0.0
+    refused: float = 0.0
     types: set[str] = field(default_factory=set)
 
     def add(self, traffic: Traffic) -> None:
@@ -201,6 +210,9 @@ def _node(node: Node, column: int) -> dict[str, Any]:
         "errors": node.errors,
         "dead_letters": node.dead_letters,
         "p99_s": node.p99,
+        "arriving": node.arriving,
+        "leaving": node.leaving,
+        "wait_s": node.wait,
         "last": node.last / NS_A_MILLISECOND,
         "column": column,
     }
@@ -214,5 +226,6 @@ def _link(link: Link) -> dict[str, Any]:
         "kind": link.kind,
         "rate": link.rate,
         "errors": link.errors,
+        "refused": link.refused,
         "last": link.last / NS_A_MILLISECOND,
     }

@@ -65,9 +65,9 @@ class Instant:
         """See `samples.quantile_by`."""
         return samples.quantile_by(self._connection, P99, name, by, self._seconds, now=self.now, **where)
 
-    def totals(self, name: str, by: str | None = None) -> Values:
+    def totals(self, name: str, by: str | None = None, **where: Wanted) -> Values:
         """See `samples.total_by`."""
-        return samples.total_by(self._connection, name, by)
+        return samples.total_by(self._connection, name, by, **where)
 
     def failures(self, name: str, by: str) -> Values:
         """The rates of what a metric counts with an `error_type`."""

@@ -1,11 +1,12 @@
 """The map as spans show it: who calls, what stores and buses carry, who handles, and where all that leads.
 
 What a create span makes and another service publishes went through a store, as an outbox does. What a handler publishes
-itself, and nobody was seen to receive, is a result that it reports.
+itself, and nobody was seen to receive, is a result that it reports. What comes to a queue is what is sent where its
+messages were seen to come from; what its handlers take may be less, or the same message again.
 """
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from cart_observability.console.events.sightings import CREATE, PROCESS, SEND
@@ -15,6 +16,8 @@ from cart_observability.console.traces.edges import Edge, Point, Seen
 
 CALLERS: Final = "callers"
 RECEIVE: Final = "receive"
+MOST_OF_THEM: Final = 0.9
+"""So large a share of what a queue's handlers took must be seen to be sent, or what comes to it is not known."""
 NOTHING: Final[Mapping[Hashable, Pace]] = {}
 REMOTE_CALLS: Final = frozenset({"", "http", "grpc", "connect_rpc", "jsonrpc", "dubbo", "aws-api", "java_rmi"})
 """Systems by which a client talks to a service; what else it may talk to keeps data."""
@@ -63,8 +66,13 @@ class _Sketch:
                 self._into[edge.target].append(edge)
                 if edge.source is not None:
                     self._from[edge.source].append(edge)
-        processed = [seen.point for seen in self._points if seen.point.operation == PROCESS]
-        self._queues = {point.queue for point in processed}
+        self._seen = {seen.point: seen for seen in self._points}
+        self._taken: dict[str, list[Seen]] = defaultdict(list)
+        for one in self._points:
+            if one.point.operation == PROCESS:
+                self._taken[one.point.queue].append(one)
+        processed = [one.point for every in self._taken.values() for one in every]
+        self._queues = set(self._taken)
         self._exchanges = {exchange_of(point) for point in processed}
         self._handlers: dict[str, set[str]] = defaultdict(set)
         for point in processed:
@@ -87,6 +95,8 @@ class _Sketch:
                 self._serve(seen)
             elif point.kind == "client" and not point.operation:
                 self._call(seen)
+        for queue in self._graph.nodes_of("queue"):
+            self._fill(queue)
         return self._graph
 
     def _serve(self, seen: Seen) -> None:
@@ -136,6 +146,34 @@ class _Sketch:
         self._graph.link(queue, handler, "deliver", traffic)
         if exchange := exchange_of(seen.point):
             self._graph.link(self._graph.node("bus", exchange), queue, "route", _sound(traffic))
+
+    def _fill(self, queue: Node) -> None:
+        """Tell what comes to a queue, where all that its handlers take was seen to be sent, and what they take."""
+        taken = self._taken.get(queue.name, [])
+        sends: set[Point] = set()
+        known = 0
+        for one in taken:
+            for edge in self._into[one.point]:
+                found = self._sends_of(edge)
+                sends |= found
+                known += edge.spans if found else 0
+        if known and known >= MOST_OF_THEM * sum(one.spans for one in taken):
+            queue.arriving = self._pace([self._seen[send] for send in sends])
+            queue.leaving = self._pace(taken)
+
+    def _sends_of(self, edge: Edge) -> set[Point]:
+        """By what messages were sent that came this way to be processed, where it tells to which queue."""
+        if edge.source is None:
+            return set()
+        onward = [edge.source, *(further.target for further in self._from[edge.source])]
+        sends = (one for one in onward if one.operation == SEND and one in self._seen)
+        return {send for send in sends if _leads_to(send, edge.target)}
+
+    def _pace(self, seen: Iterable[Seen]) -> float | None:
+        """Of all of them together; None where one of them is unknown."""
+        paces = [self._traffic(one).pace for one in seen]
+        known = [pace for pace in paces if pace is not None]
+        return sum(known) if len(known) == len(paces) else None
 
     def _receive(self, seen: Seen) -> None:
         name = seen.point.destination.rpartition(":")[2]
@@ -202,6 +240,13 @@ class _Sketch:
                 is_report = sources and all(_is_own_handling(source, seen.point) for source in sources)
                 (reported if is_report else others).add(name)
         return {name for name in reported - others if name not in self._exchanges}
+
+
+def _leads_to(send: Point, point: Point) -> bool:
+    """Whether everything that is sent so comes to where messages are processed so."""
+    if send.destination == point.destination:
+        return True
+    return ":" in send.destination and point.destination == f"{send.destination}:{point.queue}"
 
 
 def _is_own_handling(source: Point | None, point: Point) -> bool:

@@ -16,6 +16,7 @@ from cart_observability.console.map.instant import STORE, Instant
 from cart_observability.console.map.outline import outline
 from cart_observability.console.map.paces import Paces
 from cart_observability.console.map.sketch import Sight, key_of, sketch
+from cart_observability.console.map.waits import waits
 from cart_observability.console.traces.edges import edges, points
 
 KEPT_SECONDS: Final = 600
@@ -50,6 +51,11 @@ class Way:
         graph = self._graph(connection, since, now, _store_name(instant))
         sent = {sending.name: sending.metric for sending in SENDINGS if _add(graph, connection, since, sending)}
         flow(graph, instant, sent)
+        untold = [queue for queue in graph.nodes_of("queue") if queue.backlog is None]
+        # To look for waits costs something: where it is told what waits, it is not worth it.
+        found = waits(connection, now) if untold else {}
+        for queue in untold:
+            queue.wait = found.get(queue.name)
         return graph.drawing()
 
     def _graph(self, connection: sqlite3.Connection, since: int, now: int, store: str) -> Graph:

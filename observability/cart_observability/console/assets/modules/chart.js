@@ -18,8 +18,8 @@ import { looks } from "./chart/look.js";
 import { colour } from "./theme.js";
 
 const HEIGHT = 176;
-/** Above the drawing, for the texts of marks: they hide no line. */
-const MARKS_HEIGHT = 16;
+/** Above the drawing, for the flags of marks; beside it, for half of the last time on the axis. */
+const [MARKS_HEIGHT, TIME_WIDTH] = [16, 24];
 /** An exemplar this much higher than every line is drawn at the edge: the lines stay readable. */
 const HIGHEST_EXEMPLAR = 2;
 
@@ -145,7 +145,7 @@ export class Chart {
             height: this.height,
             ms: 1,
             legend: { show: false },
-            padding: [MARKS_HEIGHT, 8, 0, 0],
+            padding: [MARKS_HEIGHT, TIME_WIDTH, 0, 0],
             scales: {
                 x: { range: () => this.ends() },
                 y: fromZero(() => this.reach()),

@@ -5,10 +5,11 @@
  *     last: number | null, behind_ms: number | null, received: number, dropped: number, refused: number,
  *     detail: string | null}} Source
  * @typedef {{id: string, kind: string, name: string, service: string | null, rate: number | null,
- *     backlog: number | null, oldest_age_s: number | null, errors: number, p99_s: number | null, last: number,
- *     column: number}} WayNode
+ *     backlog: number | null, oldest_age_s: number | null, errors: number, dead_letters: number | null,
+ *     p99_s: number | null, arriving: number | null, leaving: number | null, wait_s: number | null, last: number,
+ *     column: number}} WayNode `arriving` and `leaving`: a second, of a queue; `wait_s`: of what was taken from it last.
  * @typedef {{id: string, from: string, to: string, kind: string, rate: number | null, errors: number,
- *     last: number}} WayLink
+ *     refused: number, last: number}} WayLink
  * @typedef {{nodes: WayNode[], links: WayLink[]}} Way
  * @typedef {{rate: number | null, p50: number | null, p95: number | null, p99: number | null,
  *     age_p99: number | null, in_flight: number | null, slots: number | null, errors: number | null}} HandlerFigures

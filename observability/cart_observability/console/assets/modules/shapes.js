@@ -12,7 +12,8 @@
  * @typedef {{span_id: string, parent_id: string | null, service: string, name: string, kind: string, start: number,
  *     duration_ms: number, error: string | null, attributes: Record<string, unknown>,
  *     links: {trace_id: string, span_id: string}[], depth: number, waited_ms: number | null}} Span
- * @typedef {{trace_id: string, start: number, duration_ms: number, spans: Span[]}} Trace
+ * @typedef {{trace_id: string, start: number, duration_ms: number, spans: Span[], left_out: number}} Trace `left_out`:
+ *     how many of its spans, the last ones, are not among them.
  * @typedef {{id: number, time: number, level: string, service: string, action: string | null, message: string,
  *     fields: Record<string, unknown>}} Line
  * @typedef {{event: Event, content: object | null, steps: Step[], follow_ups: Event[], trace: Trace | null,

@@ -58,8 +58,7 @@ async function start() {
     take();
     apply();
     const { live, first, onKnown } = connected();
-    const controls = part("controls");
-    controls.append(state(live, say));
+    part("status").append(state(live, say));
     live.open();
     const overview = await first;
     const address = new Address(pagesOf(overview)[0].id);
@@ -77,8 +76,8 @@ async function start() {
         view.show(context);
     };
     part("brand").textContent = overview.title;
-    controls.prepend(search(address), rangeControl(range));
-    controls.append(faults(present), themeSwitch());
+    part("status").prepend(faults(present, pagesOf(overview)));
+    part("controls").append(search(address), rangeControl(range), themeSwitch());
     address.onChange(show);
     onKnown((latest) => {
         context.overview = latest;

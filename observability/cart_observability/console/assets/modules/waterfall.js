@@ -1,6 +1,7 @@
 /** A trace as a waterfall: what worked when, and where it waited meanwhile. */
 import { fill, h, keep } from "./dom.js";
 import { plural } from "./format.js";
+import { amount } from "./waterfall/amount.js";
 import { Axis, mostlyIdle } from "./waterfall/axis.js";
 import { details } from "./waterfall/details.js";
 import { shortened, ticks } from "./waterfall/grid.js";
@@ -51,6 +52,7 @@ export class Waterfall {
             "aria-describedby": "waterfall-keys",
         });
         this.rest = h("button", { type: "button", hidden: true, onclick: () => ((this.most = Infinity), this.draw()) });
+        this.partial = h("p", { class: "quiet small", hidden: true });
         this.legend = h("span", { class: "waterfall-legend" });
         this.shorten = h(
             "button",
@@ -80,6 +82,7 @@ export class Waterfall {
             ),
             board,
             this.rest,
+            this.partial,
             h("p", { class: "quiet small", id: "waterfall-keys" }, HELP),
         );
         this.window.listen(this.ruler, this.drag);
@@ -150,6 +153,8 @@ export class Waterfall {
         );
         const seen = this.seen;
         this.rest.hidden = seen.length <= this.most;
+        this.partial.hidden = trace.left_out === 0;
+        this.partial.textContent = `These are the first ${amount(trace)}.`;
         this.rest.textContent = `Show ${plural(seen.length - this.most, "more span")}`;
         const shown = seen.slice(0, this.most);
         if (!shown.some(({ span_id }) => span_id === this.current)) {

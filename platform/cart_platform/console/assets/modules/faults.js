@@ -1,6 +1,7 @@
 /** The faults of the chain: what each does, the switch, and where to see it. */
 import { fill, h, keep } from "/modules/dom.js";
 import { plural } from "/modules/format.js";
+import { titleOf } from "/modules/marks.js";
 import { Failure } from "./failure.js";
 import { FaultCard } from "./faults/card.js";
 
@@ -89,7 +90,7 @@ class Faults {
     async turn(name, act, wish) {
         await this.failure.attempt("switch", async () => {
             const { said } = await this.context.api.post(`/api/faults/${name}/${act}`, wish);
-            this.context.say(said);
+            this.context.say(said.replace(name, titleOf(name)));
             if (act === "on" && this.once.has(name)) {
                 this.cards.get(name)?.happen(this.context.live.now());
                 // It is over as soon as somebody has taken it up.

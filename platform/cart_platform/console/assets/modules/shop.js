@@ -74,7 +74,7 @@ class Shop {
         this.asked = this.context.live.now();
         await this.failure.attempt("products", async () => {
             const shop = await this.context.api.get("/api/shop/products");
-            this.journey.know(shop.reactions);
+            this.journey.know(shop);
             this.cart.know(shop);
             this.products.show(shop);
         });

@@ -3,7 +3,7 @@
  *
  * @typedef {import("../format.js").Figure} Figure
  * @typedef {{arrival_rate: Figure, processing_seconds: Figure, slots: number | null, backlog: Figure,
- *     utilisation: Figure, service_rate: Figure, headroom: Figure, slots_needed: Figure, waiting_seconds: Figure,
+ *     busy_slots: Figure, utilisation: Figure, service_rate: Figure, headroom: Figure, slots_needed: Figure, waiting_seconds: Figure,
  *     drain_seconds: Figure, backlog_in_an_hour: Figure, events_measured: Figure, events_computed: Figure}} Capacity
  * @typedef {{load: number, seconds: number, time: number}} CurvePoint
  * @typedef {{arrival_rate: number | null, handlers: Record<string, Capacity>,

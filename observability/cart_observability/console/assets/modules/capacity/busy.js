@@ -1,6 +1,6 @@
 /** How busy each handler is: a bar up to its utilisation, with the target marked. */
 import { fill, h, svg } from "../dom.js";
-import { share } from "../format.js";
+import { number, share } from "../format.js";
 import { TARGET } from "./assessment.js";
 import { standing, words } from "./words.js";
 
@@ -29,6 +29,9 @@ export function drawBusy(list, measured, supposed) {
  * @param {Capacity | null} supposed
  */
 function row(name, measured, supposed) {
+    if (measured.slots === null && !supposed?.slots) {
+        return untold(name, measured);
+    }
     return h(
         "li",
         { class: "capacity-row" },
@@ -40,17 +43,40 @@ function row(name, measured, supposed) {
 }
 
 /**
+ * A handler whose slots nobody tells of: how many are busy is all that can be said.
+ *
+ * @param {string} name
+ * @param {Capacity} measured
+ */
+function untold(name, measured) {
+    const busy = typeof measured.busy_slots === "number" ? `${number(measured.busy_slots)} busy` : "";
+    return h(
+        "li",
+        { class: "capacity-row untold" },
+        h("h3", {}, name),
+        h("span", { class: "capacity-figure capacity-share quiet" }, busy),
+        h(
+            "p",
+            { class: "capacity-words" },
+            `${words(measured)} It is not told how many slots it has: `,
+            h("code", {}, `telemetry.metrics.slots("${name}", 1)`),
+            " tells it, or instrument_consumer does. Until then, how much more it could take is not known.",
+        ),
+    );
+}
+
+/**
  * @param {string} kind
  * @param {Capacity} capacity
  * @param {boolean} told Whether it must be told apart from another.
  */
 function line(kind, { utilisation }, told) {
+    const figure = h("span", { class: `capacity-share ${standing(utilisation)}` }, `ρ ${share(utilisation)}`);
     return h(
         "div",
         { class: "capacity-line" },
+        h("span", { class: "capacity-figure" }, told && h("span", { class: "capacity-kind" }, kind), " ", figure),
         bar(typeof utilisation === "number" ? utilisation : 0, standing(utilisation), kind),
-        h("span", { class: `capacity-share ${standing(utilisation)}` }, `ρ ${share(utilisation)}`),
-        told && h("span", { class: "capacity-kind" }, kind),
     );
 }
 
@@ -64,7 +90,7 @@ function bar(utilisation, look, kind) {
     return svg(
         "svg",
         { class: `capacity-bar ${look}`, role: "img", "aria-label": `${share(utilisation)} busy, ${kind}` },
-        svg("rect", { class: "capacity-ground", width: at(1), height: "100%" }),
+        svg("rect", { class: "capacity-ground", width: "100%", height: "100%" }),
         svg("rect", { class: "capacity-busy", width: at(utilisation), height: "100%" }),
         svg("line", { class: "capacity-target", x1: at(TARGET), x2: at(TARGET), y1: 0, y2: "100%" }),
         svg("line", { class: "capacity-full", x1: at(1), x2: at(1), y1: 0, y2: "100%" }),

@@ -55,7 +55,7 @@ export class Curve {
         return {
             height: HEIGHT,
             legend: { show: false },
-            padding: [8, 12, 0, 0],
+            padding: [8, 24, 0, 0],
             cursor: { show: false },
             scales: { x: { time: false, ...fromZero(reach) }, y: fromZero() },
             axes: [amounts(rate, { size: 24, space: 70 }), amounts(duration)],

@@ -31,6 +31,12 @@ const ROWS = [
         says: "Events that can be in work at once, in all its processes.",
     },
     {
+        name: "busy_slots",
+        title: "λ · E[T], slots busy",
+        write: number,
+        says: "How many are busy on average, however many there are.",
+    },
+    {
         name: "utilisation",
         title: "ρ = λ · E[T] / c",
         write: share,
@@ -73,7 +79,7 @@ const ROWS = [
         title: "L, events under way",
         write: number,
         measuredOnly: true,
-        says: "As it was seen: mean number in its queues, and its share of the outbox.",
+        says: "As it was seen: mean number in its queues, and its share of what is to be published.",
     },
     {
         name: "events_computed",

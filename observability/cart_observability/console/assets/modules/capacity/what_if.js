@@ -32,7 +32,7 @@ export class WhatIf {
             class: "capacity-number",
             onchange: () => this.suppose({ rate: this.rate.value }),
         });
-        this.slots = h("div", { class: "toolbar" });
+        this.slots = h("div", { class: "capacity-slots" });
         this.clear = h(
             "button",
             { type: "button", onclick: () => this.suppose({ rate: null, slots: null }) },
@@ -43,8 +43,9 @@ export class WhatIf {
         this.element = h(
             "section",
             { class: "card capacity-what-if", "aria-labelledby": "capacity-what-if" },
-            h("h2", { id: "capacity-what-if" }, "What if"),
-            h("div", { class: "toolbar" }, h("label", {}, "events a second ", this.rate), this.slider, this.clear),
+            h("div", { class: "capacity-what-if-head" }, h("h2", { id: "capacity-what-if" }, "What if"), this.clear),
+            h("label", { class: "capacity-question" }, "events a second ", this.rate),
+            this.slider,
             this.slots,
         );
     }
@@ -105,7 +106,9 @@ export class WhatIf {
             this.inputs = new Map(names.map((name) => [name, this.input(name)]));
             fill(
                 this.slots,
-                [...this.inputs].map(([name, input]) => h("label", {}, `${name} slots `, input)),
+                [...this.inputs].map(([name, input]) =>
+                    h("label", { class: "capacity-question" }, `${name} slots `, input),
+                ),
             );
         }
         for (const [name, input] of this.inputs) {

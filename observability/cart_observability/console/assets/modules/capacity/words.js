@@ -10,9 +10,12 @@ import { TARGET } from "./assessment.js";
  * @returns {string}
  */
 export function words(capacity) {
-    const { utilisation } = capacity;
-    if (typeof utilisation !== "number") {
+    const { utilisation, busy_slots: slots, processing_seconds: cost, arrival_rate: arriving } = capacity;
+    if (typeof cost !== "number") {
         return "Nothing came to it in this time, so there is nothing to compute from.";
+    }
+    if (typeof utilisation !== "number") {
+        return `${rate(arriving)} of ${duration(cost)} each keep ${number(slots)} of its slots busy on average.`;
     }
     return [busy(utilisation), room(capacity), waiting(capacity)].filter(Boolean).join(" ");
 }
@@ -48,8 +51,11 @@ function room({ headroom, slots, slots_needed: needed }) {
 }
 
 /** @param {Capacity} capacity */
-function waiting({ backlog, drain_seconds: drain, backlog_in_an_hour: later }) {
-    if (typeof backlog !== "number" || backlog < 0.5) {
+function waiting({ utilisation, backlog, drain_seconds: drain, backlog_in_an_hour: later }) {
+    if (typeof backlog !== "number") {
+        return Number(utilisation) > TARGET ? "Nobody tells what waits for it: more may come than it takes." : "";
+    }
+    if (backlog < 0.5) {
         return "";
     }
     const waits = `${plural(Math.round(backlog), "event waits", "events wait")}`;

@@ -1,4 +1,7 @@
-/** What is marked on a chart: stretches of time in which a fault was on, and moments. Their texts share one line. */
+/**
+ * What is marked on a chart: stretches of time in which a fault was on, and moments. Each has a flag above the drawing,
+ * which says what it is to who points at it.
+ */
 import { h } from "../dom.js";
 import { time } from "../format.js";
 import { faultsIn } from "../marks.js";
@@ -9,11 +12,10 @@ import { faultsIn } from "../marks.js";
  * @typedef {{left: number, right: number, texts: string[], told: string[], kind: "fault" | "mark"}} Marked In px.
  */
 
-/** Moments nearer than this share a line and a text. */
-const TOGETHER_PX = 28;
-/** A fault that is on in several handlers began there at about one time: it is one stretch. */
+/** Moments nearer than this share a line and a flag. */
+const TOGETHER_PX = 12;
+/** Faults that began and ended at about one time are one stretch. */
 const SAME_PX = 8;
-const LEAST_ROOM_PX = 90;
 
 /**
  * @param {Drawing} plot
@@ -22,20 +24,11 @@ const LEAST_ROOM_PX = 90;
  */
 export function marked(plot, marks) {
     const { width } = plot.over.getBoundingClientRect();
-    const all = [...stretches(plot, marks, width), ...moments(plot, marks)].sort((one, other) => one.left - other.left);
-    return all.map(({ left, right, texts, told, kind }, index) =>
+    return [...stretches(plot, marks, width), ...moments(plot, marks)].map(({ left, right, texts, told, kind }) =>
         h(
             "div",
-            {
-                class: [`chart-${kind}`, side(left, width)],
-                title: told.join("\n"),
-                style: {
-                    left: `${left}px`,
-                    width: `${right - left}px`,
-                    "--room": room(left, all[index - 1]?.left, all[index + 1]?.left, width),
-                },
-            },
-            h("span", {}, texts[0], texts.length > 1 && ` +${texts.length - 1}`),
+            { class: `chart-${kind}`, style: { left: `${left}px`, width: `${right - left}px` } },
+            h("span", { class: "chart-flag", title: told.join("\n") }, texts.join(", ")),
         ),
     );
 }
@@ -64,14 +57,19 @@ function stretches(plot, marks, width) {
         .map((fault) => ({ ...fault, left: at(plot, fault.from, 0), right: at(plot, fault.to, width) }))
         .filter(({ left, right }) => right >= 0 && left <= width)
         .map((fault) => ({ ...fault, left: Math.max(0, fault.left), right: Math.min(width, fault.right) }));
-    const groups = Map.groupBy(placed, ({ left, right }) => `${near(left)} ${near(right)}`);
-    return [...groups.values()].map((group) => ({
-        left: group[0].left,
-        right: group[0].right,
-        texts: group.map(({ text }) => text),
-        told: group.map(told),
-        kind: "fault",
-    }));
+    /** @type {Marked[]} */
+    const groups = [];
+    for (const fault of placed) {
+        const same = groups.find(({ left, right }) => near(left, fault.left) && near(right, fault.right));
+        const own = { left: fault.left, right: fault.right, texts: [], told: [] };
+        const group = same ?? { ...own, kind: /** @type {const} */ ("fault") };
+        group.texts.push(fault.text);
+        group.told.push(told(fault));
+        if (!same) {
+            groups.push(group);
+        }
+    }
+    return groups;
 }
 
 /**
@@ -102,12 +100,13 @@ function told({ text, from, to }) {
 }
 
 /**
- * The same for places that cannot be told apart.
+ * Whether two places cannot be told apart.
  *
- * @param {number} px
+ * @param {number} one px
+ * @param {number} other px
  */
-function near(px) {
-    return Math.round(px / SAME_PX);
+function near(one, other) {
+    return Math.abs(one - other) < SAME_PX;
 }
 
 /**
@@ -117,29 +116,4 @@ function near(px) {
  */
 function at(plot, ms, otherwise) {
     return Number.isFinite(ms) ? plot.valToPos(ms, "x") : otherwise;
-}
-
-/**
- * What has just begun stands at the right edge, where its text has no room but on the left.
- *
- * @param {number} left px
- * @param {number} width Of the drawing, px.
- */
-function side(left, width) {
-    return width - left < LEAST_ROOM_PX && "chart-text-left";
-}
-
-/**
- * How long a text may be, not to run into the next.
- *
- * @param {number} left px
- * @param {number | undefined} before Where the one before is.
- * @param {number | undefined} after Where the next one is.
- * @param {number} width Of the drawing, px.
- */
-function room(left, before, after, width) {
-    // Two texts that stand towards each other share what is between them.
-    const toTheLeft = before === undefined ? left : (left - before) / (side(before, width) ? 1 : 2);
-    const toTheRight = after === undefined ? width - left : (after - left) / (side(after, width) ? 2 : 1);
-    return `${Math.max(0, (side(left, width) ? toTheLeft : toTheRight) - 4)}px`;
 }

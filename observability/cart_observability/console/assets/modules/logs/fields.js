@@ -1,6 +1,7 @@
 /** The fields of the lines that were found, with their most frequent values: a choice of one narrows the search. */
 import { fill, h, keep } from "../dom.js";
 import { count } from "../format.js";
+import { ends } from "./ends.js";
 
 /**
  * @typedef {{field: string, values: {value: string, count: number}[]}} Field
@@ -71,7 +72,7 @@ export class Fields {
                     title: `Only ${field}:${value}`,
                     onclick: () => this.narrow(field, value, false),
                 },
-                h("span", { class: "logs-value" }, value === "" ? "(empty)" : value),
+                value === "" ? "(empty)" : ends(value),
                 h("span", { class: "quiet" }, count(lines)),
             );
             only.style.setProperty("--share", `${(lines / Math.max(1, sampled)) * 100}%`);

@@ -1,6 +1,7 @@
 /** One log line, which opens to all its fields. */
 import { h } from "../dom.js";
-import { dateTime, preciseTime, shortId } from "../format.js";
+import { dateTime, duration, preciseTime, shortId } from "../format.js";
+import { ends } from "./ends.js";
 
 /**
  * @typedef {import("../shapes.js").Line} Line
@@ -14,6 +15,8 @@ const COMMON =
 /** Last parts of names that say nothing alone. */
 const VAGUE = ["id", "type", "name", "message"];
 const LONGEST_VALUE = 120;
+/** ECS has it in ns. */
+const DURATION = "event.duration";
 const SIGNS = { debug: "·", info: "i", warning: "!", error: "✕", critical: "✕" };
 /** @type {Record<string, string>} */
 const TONES = { warning: "warn", error: "bad", critical: "bad" };
@@ -48,7 +51,7 @@ export function lineRow(line, { address, open, toggle, narrow }) {
         button,
         h("time", { class: "quiet", title: dateTime(line.time) }, preciseTime(line.time)),
         level(line.level),
-        h("span", { class: "logs-service quiet" }, line.service),
+        h("span", { class: "logs-service quiet", title: line.service }, ends(line.service)),
         h("span", { class: "logs-message" }, line.message, " ", h("span", { class: "quiet" }, summary(line))),
     );
     head.addEventListener("click", ({ target }) => {
@@ -86,8 +89,18 @@ function level(name) {
 function summary({ fields }) {
     return Object.entries(fields)
         .filter(([name]) => !COMMON.test(name))
-        .map(([name, value]) => `${shortName(name)}=${shortValue(text(value))}`)
+        .map(([name, value]) => `${shortName(name)}=${readable(name, value) ?? shortValue(text(value))}`)
         .join("  ");
+}
+
+/**
+ * A time in the unit that a person would choose; null for anything else.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ */
+function readable(name, value) {
+    return name === DURATION && typeof value === "number" ? duration(value / 1e9) : null;
 }
 
 /** @param {string} name */
@@ -111,7 +124,13 @@ function fields(line, address, narrow) {
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([name, value]) => [
             h("dt", { class: "mono" }, name),
-            h("dd", {}, narrow && buttons(name, text(value), narrow), shown(name, text(value), address)),
+            h(
+                "dd",
+                {},
+                narrow && buttons(name, text(value), narrow),
+                shown(name, text(value), address),
+                h("span", { class: "quiet" }, ` ${readable(name, value) ?? ""}`),
+            ),
         ]);
     return h("dl", { class: "logs-fields" }, rows.flat());
 }

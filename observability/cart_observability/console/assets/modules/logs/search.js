@@ -1,24 +1,17 @@
 /** The search box of the logs: its language is explained beside it, and what cannot be read is marked. */
 import { fill, h } from "../dom.js";
 import { Problem } from "../api.js";
-
-/** @type {[string, string][]} */
-const EXAMPLES = [
-    ["handled", "a word in the message, an error or any value"],
-    ['"mail server"', "a phrase"],
-    ["log.level:error", "a field's value"],
-    ["event.action:event.*", "a value that begins so"],
-    ["error.message:*", "lines that have the field"],
-    ["cartscope.attempt>=2", "a number's size"],
-    ["event.duration:[1000000 TO *]", "a range, here from 1 ms on"],
-    ["log.level:error OR log.level:warning", "one or the other"],
-    ["-service.name:cartscope-api handled", "without the one and with the other"],
-    ['NOT (retried "dead letter")', "without both together"],
-];
+import { examples } from "./examples.js";
 
 export class Search {
-    /** @param {(query: string) => void} asked */
-    constructor(asked) {
+    /**
+     * @param {(query: string) => void} asked
+     * @param {() => void} opened Its help was opened, which wants to know what there is to look for.
+     */
+    constructor(asked, opened) {
+        this.asked = asked;
+        this.explained = "";
+        this.explains = false;
         this.input = h("input", {
             type: "search",
             class: "mono",
@@ -29,7 +22,13 @@ export class Search {
             spellcheck: "false",
         });
         this.failure = h("div", { class: "failure", id: "logs-failure", role: "alert", hidden: true });
-        const help = h("div", { class: "shell-panel logs-help", id: "logs-help", popover: "auto" }, this.help(asked));
+        this.examples = h("dl", {});
+        const help = h("div", { class: "shell-panel logs-help", id: "logs-help", popover: "auto" }, this.help());
+        help.addEventListener("toggle", (event) => {
+            this.explains = /** @type {ToggleEvent} */ (event).newState === "open";
+            this.explains && opened();
+        });
+        this.explain([]);
         const submit = (/** @type {Event} */ event) => (event.preventDefault(), asked(this.input.value.trim()));
         this.form = h(
             "form",
@@ -81,20 +80,29 @@ export class Search {
         );
     }
 
-    /** @param {(query: string) => void} asked */
-    help(asked) {
-        const example = ([text, meaning] = ["", ""]) => [
-            h(
-                "dt",
-                {},
-                h(
-                    "button",
-                    { type: "button", class: "plain mono", popovertarget: "logs-help", onclick: () => asked(text) },
-                    text,
-                ),
-            ),
-            h("dd", {}, meaning),
-        ];
+    /**
+     * Give examples of what is there.
+     *
+     * @param {import("./fields.js").Field[]} fields
+     */
+    explain(fields) {
+        const made = examples(fields);
+        const text = JSON.stringify(made);
+        // Made again, one that has the focus would lose it.
+        if (text !== this.explained) {
+            this.explained = text;
+            fill(this.examples, made.flatMap((one) => this.example(one)));
+        }
+    }
+
+    /** @param {import("./examples.js").Example} example */
+    example([text, meaning]) {
+        const asked = () => this.asked(text);
+        const attributes = { type: "button", class: "plain mono", popovertarget: "logs-help", onclick: asked };
+        return [h("dt", {}, h("button", attributes, text)), h("dd", {}, meaning)];
+    }
+
+    help() {
         return [
             h("h2", {}, "How to search"),
             h(
@@ -102,7 +110,7 @@ export class Search {
                 {},
                 "What stands side by side must all hold, and AND binds closer than OR. Choose an example to try it.",
             ),
-            h("dl", {}, EXAMPLES.flatMap(example)),
+            this.examples,
         ];
     }
 }

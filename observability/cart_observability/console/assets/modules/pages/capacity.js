@@ -137,7 +137,7 @@ class CapacityPage {
         this.empty.hidden = names.length > 0;
         this.known.hidden = names.length === 0;
         this.summary.textContent = names.length
-            ? `${rate(measured.arrival_rate)} accepted, ${plural(names.length, "handler")}`
+            ? `${rate(measured.arrival_rate)} come in, ${plural(names.length, "handler")}`
             : "";
         drawBusy(this.busy, measured, supposed);
         drawFigures(this.figures, measured, supposed);

@@ -28,7 +28,12 @@ function show(root, context) {
     const places = h("div", {});
     const explorer = new Explorer(context, grid);
     let ended = false;
-    root.append(h("div", { class: "toolbar" }, filter.element, marks.element, keysHelp()), places, explorer.element);
+    root.append(
+        h("div", { class: "toolbar" }, filter.element, keysHelp()),
+        marks.element,
+        places,
+        explorer.element,
+    );
     const fillIn = async () => {
         const listed = await listOf(context, () => ended);
         if (!ended) {

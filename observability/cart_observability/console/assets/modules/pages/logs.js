@@ -28,7 +28,7 @@ function show(root, context) {
     const ask = (/** @type {string} */ q) => (q === query() ? again() : address.set({ q }));
     const narrow = (/** @type {string} */ field, /** @type {string} */ value, /** @type {boolean} */ without) =>
         ask(narrowed(query(), term(field, value), without));
-    const search = new Search(ask);
+    const search = new Search(ask, () => around.refresh());
     const histogram = new Histogram(range, (level) => narrow("log.level", level, false));
     const fields = new Fields(narrow);
     const list = listOf(context, narrow, () => feed.older());
@@ -39,7 +39,7 @@ function show(root, context) {
     });
     const { follow, news, draw: drawFollowing } = following(() => feed, context, "lines");
     const note = h("p", { class: "quiet", role: "status" });
-    const around = new Around(context, query, histogram, fields);
+    const around = new Around(context, query, histogram, fields, search);
 
     const draw = () => {
         drawFollowing();
@@ -145,12 +145,14 @@ class Around {
      * @param {() => string} query
      * @param {Histogram} histogram
      * @param {Fields} fields
+     * @param {Search} search
      */
-    constructor(context, query, histogram, fields) {
+    constructor(context, query, histogram, fields, search) {
         this.context = context;
         this.query = query;
         this.histogram = histogram;
         this.fields = fields;
+        this.search = search;
         this.control = new AbortController();
         this.due = { counts: 0, fields: 0 };
         fields.element.addEventListener("toggle", () => this.refresh());
@@ -169,9 +171,12 @@ class Around {
             this.due.counts = now + COUNTS_MS;
             this.ask("/api/lines/counts", { bins: BINS }, (counts) => this.histogram.draw(counts));
         }
-        if (now >= this.due.fields && this.fields.element.open) {
+        if (now >= this.due.fields && (this.fields.element.open || this.search.explains)) {
             this.due.fields = now + FIELDS_MS;
-            this.ask("/api/lines/fields", {}, ({ fields, sampled }) => this.fields.draw(fields, sampled));
+            this.ask("/api/lines/fields", {}, ({ fields, sampled }) => {
+                this.fields.draw(fields, sampled);
+                this.search.explain(fields);
+            });
         }
     }
 

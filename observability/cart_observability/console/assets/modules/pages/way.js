@@ -2,6 +2,7 @@
 import { h } from "../dom.js";
 import { plural } from "../format.js";
 import { Failures } from "../way/failures.js";
+import { Latest } from "../way/latest.js";
 import { WayMap } from "../way/map.js";
 import { Panel } from "../way/panel.js";
 import { WayTable } from "../way/table.js";
@@ -27,6 +28,7 @@ function show(root, context) {
     const note = h("span", {});
     const map = new WayMap((id) => address.set({ node: address.current.parameters.node === id ? null : id }));
     const panel = new Panel(context);
+    const latest = new Latest(context);
     const table = new WayTable();
     let troubled = "";
 
@@ -39,6 +41,7 @@ function show(root, context) {
         const chosen = address.current.parameters.node ?? null;
         map.update(way, tick.now, chosen);
         panel.update(way, tick.now, chosen);
+        latest.update(tick, way.nodes.every(({ id }) => id !== chosen));
         table.update(way);
         note.textContent = `One dot is ${plural(map.dots.perDot, "event")}.`;
         const now = trouble(tick);
@@ -53,7 +56,7 @@ function show(root, context) {
         h(
             "div",
             { class: "way-stage" },
-            h("div", { class: "way-main" }, map.element, nothing, legend(note), table.element),
+            h("div", { class: "way-main" }, map.element, nothing, legend(note), latest.element, table.element),
             panel.element,
         ),
     );
@@ -67,6 +70,7 @@ function show(root, context) {
         address.onChange(again),
         () => map.close(),
         () => panel.close(),
+        () => latest.close(),
     ];
     return () => ends.forEach((end) => end());
 }

@@ -1,19 +1,30 @@
 /** Says in the bar that a fault is on, so that no one wonders about what it does. */
-import { h } from "../dom.js";
-import { time } from "../format.js";
-import { faultsIn } from "../marks.js";
+import { fill, h } from "../dom.js";
+import { plural, time } from "../format.js";
+import { faultsIn, textOf } from "../marks.js";
+
+/** The page that an extension may bring to switch them. */
+const PAGE = "faults";
 
 /**
  * @param {import("../marks.js").Marks} marks
+ * @param {import("../pages.js").Entry[]} pages
  * @returns {HTMLElement}
  */
-export function faults(marks) {
-    const badge = h("span", { class: "badge warn", hidden: true });
+export function faults(marks, pages) {
+    const href = pages.some(({ id }) => id === PAGE) && `#/${PAGE}`;
+    const badge = h("a", { class: "badge warn shell-fault", href, hidden: true });
     marks.onChange(() => {
-        const on = faultsIn(marks.list).filter((fault) => fault.to === Infinity);
+        const on = faultsIn(marks.list).filter(({ to }) => to === Infinity);
         badge.hidden = on.length === 0;
-        badge.textContent = on.length === 1 ? `${on[0].text} on` : `${on.length} faults on`;
-        badge.title = on.map((fault) => `${fault.text} since ${time(fault.from)}`).join("\n");
+        badge.title = on.map(({ text, from }) => `${text}, since ${time(from)}`).join("\n");
+        fill(badge, h("span", { class: "unseen" }, "On: "), said(on));
     });
     return badge;
+}
+
+/** @param {import("../marks.js").Stretch[]} on */
+function said(on) {
+    const names = [...new Set(on.map(({ fault }) => fault))];
+    return names.length === 1 ? textOf(names[0], on.flatMap(({ whom }) => whom)) : plural(names.length, "fault");
 }

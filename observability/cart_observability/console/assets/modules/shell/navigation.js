@@ -1,4 +1,4 @@
-/** The links to the pages. */
+/** The links to the pages: in the bar, or in its menu where the bar has no room for them. */
 import { h, keep } from "../dom.js";
 
 /**
@@ -14,18 +14,19 @@ export function navigation(nav, entries, address) {
         nav,
         entries.filter((entry) => !entry.hidden),
         (entry) => entry.id,
-        (entry) => link(entry, current),
+        (entry) => link(nav, entry, current),
         (element, entry) => mark(element, entry.id === current),
     );
-    nav.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
 /**
+ * @param {HTMLElement} nav
  * @param {import("../pages.js").Entry} entry
  * @param {string} current
  */
-function link(entry, current) {
-    const element = h("a", { href: `#/${entry.id}` }, entry.title);
+function link(nav, entry, current) {
+    // On a small screen the links are a menu, which has served its purpose.
+    const element = h("a", { href: `#/${entry.id}`, onclick: () => nav.hidePopover() }, entry.title);
     mark(element, entry.id === current);
     return element;
 }

@@ -10,7 +10,7 @@ export function search(address) {
     const found = h("div", { class: "shell-found", role: "status" });
     const input = h("input", {
         type: "search",
-        placeholder: "Find any id ( / )",
+        placeholder: "Find id ( / )",
         "aria-label": "Find an event, trace, span or subject by its id",
         autocomplete: "off",
         spellcheck: "false",

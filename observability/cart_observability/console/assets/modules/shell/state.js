@@ -22,13 +22,14 @@ export function state(live, say) {
     const panel = h("div", { class: "shell-panel", id: "sources", popover: "auto" });
     const button = h(
         "button",
-        { type: "button", class: "shell-state", popovertarget: "sources", title: "Connection and sources" },
+        { type: "button", class: "shell-state", popovertarget: "sources" },
         text,
     );
     const draw = () => {
         const seen = seenOf(live);
         button.dataset.state = seen.state;
         text.textContent = seen.text;
+        button.title = `${seen.text}: connection and sources`;
         if (panel.matches(":popover-open")) {
             drawSources(panel, live);
         }
@@ -59,14 +60,17 @@ function seenOf(live) {
     const silent = live.last?.sources.filter((source) => source.state === "silent") ?? [];
     if (silent.length) {
         const rest = silent.length > 1 ? ` and ${silent.length - 1} more` : "";
-        return { state: "silent", text: silence(silent[0]) + rest };
+        return { state: "silent", text: silence(silent[0], live.now()) + rest };
     }
     return { state: "live", text: "live" };
 }
 
-/** @param {Source} source */
-function silence(source) {
-    const since = source.behind_ms === null ? "" : ` for ${milliseconds(Math.round(source.behind_ms / 1_000) * 1_000)}`;
+/**
+ * @param {Source} source
+ * @param {number} now
+ */
+function silence(source, now) {
+    const since = source.last === null ? "" : ` for ${milliseconds(Math.round((now - source.last) / 1_000) * 1_000)}`;
     return `no ${WHAT[source.kind]} from ${source.name}${since}`;
 }
 

@@ -1,6 +1,7 @@
 /** A trace alone. */
 import { h } from "../dom.js";
-import { milliseconds, plural, preciseTime, shortId } from "../format.js";
+import { milliseconds, preciseTime, shortId } from "../format.js";
+import { amount } from "../waterfall/amount.js";
 import { LATE_MS, OFTEN_MS, Page, SELDOM_MS } from "./page.js";
 
 /** @typedef {import("../shapes.js").Trace} Trace */
@@ -30,7 +31,7 @@ export class TracePage extends Page {
             ];
             this.parts.draw(this.head, trace, () => [
                 h("span", { class: "mono" }, trace_id),
-                ` began at ${preciseTime(start)}, took ${milliseconds(duration_ms)}, ${plural(spans.length, "span")}. `,
+                ` began at ${preciseTime(start)}, took ${milliseconds(duration_ms)}, ${amount(trace)}. `,
                 h("a", { href: address.link("logs", null, { q: `trace.id:${trace_id}` }) }, "Its log lines"),
                 ...events
                     .slice(0, 20)

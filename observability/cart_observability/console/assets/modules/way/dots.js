@@ -2,17 +2,17 @@
  * Dots that move along the links at the true rate: one dot is one event, or n of them where there would be too many.
  *
  * @typedef {{id: string, rate: number, errors: number}} Flow Events a second, and how many of them fail.
- * @typedef {{points: Float32Array, duration: number}} Track Places a few pixels apart; seconds from end to end.
+ * @typedef {{points: import("./track.js").Track, duration: number}} Course Seconds from end to end.
  * @typedef {{flow: Flow, next: number, gathered: number}} Source
- * @typedef {{track: Track, age: number, failed: boolean}} Dot
+ * @typedef {{course: Course, age: number, failed: boolean}} Dot
  */
 import { colour, onColours } from "../theme.js";
+import { lengthOf } from "./track.js";
 
 /** Dots a second on all links together. */
 const MOST_A_SECOND = 120;
 const STEPS = [1, 2, 5];
 const PIXELS_A_SECOND = 150;
-const POINT_PX = 4;
 const RADIUS = 3.5;
 /** Longer ago than this, a frame was not drawn because nobody looked. */
 const LONGEST_FRAME_S = 0.1;
@@ -37,8 +37,8 @@ export class Dots {
     constructor(canvas) {
         this.canvas = canvas;
         this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-        /** @type {Map<string, Track>} */
-        this.tracks = new Map();
+        /** @type {Map<string, Course>} */
+        this.courses = new Map();
         /** @type {Map<string, Source>} */
         this.sources = new Map();
         /** @type {Dot[]} */
@@ -59,17 +59,17 @@ export class Dots {
     /**
      * The links were drawn anew; dots on their way end.
      *
-     * @param {Map<string, SVGPathElement>} lines
-     * @param {{width: number, height: number}} size
+     * @param {Map<string, import("./track.js").Track>} tracks
+     * @param {{width: number, height: number, scale: number}} size
      */
-    drawn(lines, { width, height }) {
-        const scale = Math.min(devicePixelRatio, 2);
-        this.canvas.width = Math.round(width * scale);
-        this.canvas.height = Math.round(height * scale);
-        this.canvas.style.width = `${width}px`;
-        this.canvas.style.height = `${height}px`;
-        this.pen.scale(scale, scale);
-        this.tracks = new Map([...lines].map(([id, line]) => [id, track(line)]));
+    drawn(tracks, { width, height, scale }) {
+        const fine = scale * Math.min(devicePixelRatio, 2);
+        this.canvas.width = Math.round(width * fine);
+        this.canvas.height = Math.round(height * fine);
+        this.canvas.style.width = `${width * scale}px`;
+        this.canvas.style.height = `${height * scale}px`;
+        this.pen.scale(fine, fine);
+        this.courses = new Map([...tracks].map(([id, points]) => [id, course(points)]));
         this.dots = [];
     }
 
@@ -111,12 +111,12 @@ export class Dots {
     emit(seconds) {
         for (const source of this.sources.values()) {
             const { id, rate, errors } = source.flow;
-            const way = this.tracks.get(id);
+            const way = this.courses.get(id);
             source.gathered += (rate / this.perDot) * seconds;
             if (way && source.gathered >= source.next) {
                 source.gathered -= source.next;
                 source.next = 0.6 + Math.random() * 0.8;
-                this.dots.push({ track: way, age: 0, failed: Math.random() * rate < errors });
+                this.dots.push({ course: way, age: 0, failed: Math.random() * rate < errors });
             }
         }
     }
@@ -126,7 +126,7 @@ export class Dots {
         let kept = 0;
         for (const dot of this.dots) {
             dot.age += seconds;
-            if (dot.age < dot.track.duration) {
+            if (dot.age < dot.course.duration) {
                 this.dots[kept] = dot;
                 kept += 1;
             }
@@ -136,9 +136,11 @@ export class Dots {
 
     draw() {
         const { pen, canvas, dots } = this;
-        if (this.dirty) {
-            pen.clearRect(0, 0, canvas.width, canvas.height);
+        if (!this.dirty && dots.length === 0) {
+            // An untouched canvas costs the browser no new picture.
+            return;
         }
+        pen.clearRect(0, 0, canvas.width, canvas.height);
         this.dirty = dots.length > 0;
         pen.fillStyle = this.fine ?? "";
         pen.beginPath();
@@ -171,25 +173,18 @@ export class Dots {
 }
 
 /**
- * @param {SVGPathElement} line
- * @returns {Track}
+ * @param {import("./track.js").Track} points
+ * @returns {Course}
  */
-function track(line) {
-    const length = line.getTotalLength();
-    const count = Math.max(2, Math.ceil(length / POINT_PX) + 1);
-    const points = new Float32Array(count * 2);
-    for (let i = 0; i < count; i += 1) {
-        const { x, y } = line.getPointAtLength((length * i) / (count - 1));
-        points.set([x, y], i * 2);
-    }
-    return { points, duration: Math.max(0.5, length / PIXELS_A_SECOND) };
+function course(points) {
+    return { points, duration: Math.max(0.5, lengthOf(points) / PIXELS_A_SECOND) };
 }
 
 /**
  * @param {Dot} dot
  * @returns {[number, number]}
  */
-function placeOf({ track: { points, duration }, age }) {
+function placeOf({ course: { points, duration }, age }) {
     const at = (age / duration) * (points.length / 2 - 1);
     const i = Math.floor(at);
     const part = at - i;

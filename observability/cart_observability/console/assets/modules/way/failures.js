@@ -1,5 +1,6 @@
 /**
- * Where failed attempts go: a part of the map that no process reports as such, made of the handlers' errors.
+ * Where failed attempts go: a part of the map that no process reports as such, made of the handlers' errors. Only who
+ * failed leads there; dead letters of which nobody tells whose they are lie there alone.
  *
  * @typedef {import("../live.js").Tick} Tick
  * @typedef {import("../live.js").Way} Way
@@ -21,8 +22,8 @@ export class Failures {
      */
     added({ way, figures, now }) {
         const handlers = way.nodes.filter(({ kind }) => kind === "handler");
-        for (const { id, errors } of handlers) {
-            if (errors > 0) {
+        for (const { id, errors, dead_letters: dead } of handlers) {
+            if (errors > 0 || dead) {
                 this.failed.add(id);
             }
         }
@@ -30,8 +31,7 @@ export class Failures {
         if (failing.length === 0 && !figures.dead_letters) {
             return way;
         }
-        const from = failing.length ? failing : handlers;
-        const errors = from.reduce((sum, node) => sum + node.errors, 0);
+        const errors = failing.reduce((sum, node) => sum + node.errors, 0);
         const node = {
             id: FAILURES,
             kind: FAILURES,
@@ -41,17 +41,22 @@ export class Failures {
             backlog: figures.dead_letters,
             oldest_age_s: null,
             errors: 0,
+            dead_letters: null,
             p99_s: null,
+            arriving: null,
+            leaving: null,
+            wait_s: null,
             last: now,
-            column: Math.max(0, ...from.map(({ column }) => column)) + 1,
+            column: Math.max(0, ...handlers.map(({ column }) => column)) + 1,
         };
-        const links = from.map(({ id, errors: rate, last }) => ({
+        const links = failing.map(({ id, errors: rate, last }) => ({
             id: `${id}>${FAILURES}`,
             from: id,
             to: FAILURES,
             kind: "failed",
             rate,
             errors: rate,
+            refused: 0,
             last,
         }));
         return { nodes: [...way.nodes, node], links: [...way.links, ...links] };

@@ -5,19 +5,25 @@
  * @typedef {import("../live.js").Way} Way
  * @typedef {import("../live.js").WayNode} WayNode
  * @typedef {{x: number, y: number, width: number}} Place The middle of a node.
- * @typedef {{width: number, height: number, wide: boolean, nodeHeight: number, places: Map<string, Place>,
- *     lanes: Map<string, number>}} Layout `lanes`: links that go round, and where.
+ * @typedef {{width: number, height: number, scale: number, wide: boolean, nodeHeight: number,
+ *     places: Map<string, Place>, lanes: Map<string, number>}} Layout `lanes`: links that go round, and where; `scale`:
+ *     how many pixels of the screen one of the drawing's takes.
  */
 
 const NODE_HEIGHT = 72;
-const NARROWEST_NODE = 98;
 const NARROWEST_IN_ROW = 86;
-const ROW_ROOM = 8;
+const ROW_ROOM = { least: 8, most: 28 };
 const WIDEST_NODE = 190;
-/** Between layers: room for a link and its rate. */
-const LINK_ROOM = 44;
-const ROW_GAPS = { few: 34, many: 18 };
-const FEW_ROWS = 4;
+/** Of the way from a layer to the next: left to the link and its rate. */
+const LINK_SHARE = 0.31;
+/** The same from top to bottom. */
+const LINK_ROOM = 52;
+/** From layer to layer: what has to be, what the drawing is made larger from, and what looks torn apart beyond. */
+const PITCHES = { least: 142, good: 200, most: 322 };
+const LARGEST_SCALE = 1.75;
+/** Width by height: rows stand apart until the drawing has it, unless they are too many or few. */
+const PROPORTION = 2.6;
+const ROW_GAPS = { least: 18, most: NODE_HEIGHT };
 /** Links that go round: between two of them, with their rates beside or above. */
 export const LANES = { across: 22, down: 14 };
 /** Icons stand out at the corners of nodes. */
@@ -89,8 +95,9 @@ export function layout(way, order, width) {
     const layers = order.layers(way);
     const index = new Map(layers.flatMap((layer, number) => layer.map((node) => [node.id, number])));
     const lanes = lanesOf(way, index);
-    const wide = layers.length * (NARROWEST_NODE + LINK_ROOM) - LINK_ROOM + 2 * edgeOf(lanes) <= width;
-    return wide ? across(layers, lanes, width) : down(layers, lanes, width);
+    const wide = (layers.length - LINK_SHARE) * PITCHES.least + 2 * edgeOf(lanes) <= width;
+    const scale = Math.min(LARGEST_SCALE, Math.max(1, width / (layers.length * PITCHES.good)));
+    return wide ? across(layers, lanes, width / scale, scale) : down(layers, lanes, width);
 }
 
 /** @param {Map<string, number>} lanes */
@@ -115,16 +122,17 @@ function lanesOf({ links }, index) {
  * @param {WayNode[][]} layers
  * @param {Map<string, number>} lanes
  * @param {number} width
+ * @param {number} scale
  * @returns {Layout}
  */
-function across(layers, lanes, width) {
-    const pitch = Math.min((width - 2 * edgeOf(lanes) + LINK_ROOM) / layers.length, WIDEST_NODE + 3 * LINK_ROOM);
-    const nodeWidth = Math.min(pitch - LINK_ROOM, WIDEST_NODE);
+function across(layers, lanes, width, scale) {
+    const pitch = Math.min((width - 2 * edgeOf(lanes)) / (layers.length - LINK_SHARE), PITCHES.most);
+    const nodeWidth = Math.min(pitch * (1 - LINK_SHARE), WIDEST_NODE);
     const most = Math.max(1, ...layers.map((layer) => layer.length));
     const top = EDGE + lanes.size * LANES.across;
-    const gap = most > FEW_ROWS ? ROW_GAPS.many : ROW_GAPS.few;
+    const gap = gapOf(most, width / PROPORTION - top - EDGE);
     const tall = most * (NODE_HEIGHT + gap) - gap;
-    const begin = (width - (layers.length - 1) * pitch - nodeWidth) / 2 + nodeWidth / 2;
+    const begin = (width - (layers.length - 1) * pitch) / 2;
     /** @type {Map<string, Place>} */
     const places = new Map();
     layers.forEach((layer, number) =>
@@ -134,7 +142,16 @@ function across(layers, lanes, width) {
         }),
     );
     const height = top + tall + EDGE;
-    return { width, height, wide: true, nodeHeight: NODE_HEIGHT, places, lanes };
+    return { width, height, scale, wide: true, nodeHeight: NODE_HEIGHT, places, lanes };
+}
+
+/**
+ * @param {number} rows
+ * @param {number} height That they may have.
+ */
+function gapOf(rows, height) {
+    const even = (height - rows * NODE_HEIGHT) / Math.max(1, rows - 1);
+    return Math.min(ROW_GAPS.most, Math.max(ROW_GAPS.least, even));
 }
 
 /**
@@ -144,22 +161,23 @@ function across(layers, lanes, width) {
  * @returns {Layout}
  */
 function down(layers, lanes, width) {
-    const side = ROW_ROOM + lanes.size * LANES.down;
+    const side = ROW_ROOM.least + lanes.size * LANES.down;
     const room = width - side;
-    const fits = Math.max(1, Math.floor(room / (NARROWEST_IN_ROW + ROW_ROOM)));
+    const fits = Math.max(1, Math.floor(room / (NARROWEST_IN_ROW + ROW_ROOM.least)));
     const rows = layers.flatMap((layer) => split(layer, fits));
     const pitch = NODE_HEIGHT + LINK_ROOM;
     /** @type {Map<string, Place>} */
     const places = new Map();
     rows.forEach((row, at) => {
-        const nodeWidth = Math.min(WIDEST_NODE, room / row.length - ROW_ROOM);
+        const nodeWidth = Math.min(WIDEST_NODE, room / row.length - ROW_ROOM.least);
+        const step = Math.min(nodeWidth + ROW_ROOM.most, room / row.length);
         row.forEach((node, column) => {
-            const x = side + room / 2 + (column - (row.length - 1) / 2) * (nodeWidth + ROW_ROOM);
+            const x = side + room / 2 + (column - (row.length - 1) / 2) * step;
             places.set(node.id, { x, y: EDGE + NODE_HEIGHT / 2 + at * pitch, width: nodeWidth });
         });
     });
     const height = rows.length * pitch - LINK_ROOM + EDGE + edgeOf(lanes);
-    return { width, height, wide: false, nodeHeight: NODE_HEIGHT, places, lanes };
+    return { width, height, scale: 1, wide: false, nodeHeight: NODE_HEIGHT, places, lanes };
 }
 
 /**

@@ -1,9 +1,11 @@
 /** The drawing: links, nodes and the dots between them, brought in line with what the server tells. */
-import { h, svg } from "../dom.js";
+import { assign, fill, h, svg } from "../dom.js";
 import { Dots } from "./dots.js";
+import { labels } from "./labels.js";
 import { layout, Order } from "./layout.js";
 import { NodeMark } from "./node.js";
 import { route } from "./route.js";
+import { track } from "./track.js";
 import { brief, factsOf, linkWords } from "./words.js";
 
 /**
@@ -14,6 +16,8 @@ import { brief, factsOf, linkWords } from "./words.js";
 
 /** For as long as the page is open: who comes back finds everything where it was. */
 const order = new Order();
+/** Between what is pointed at and what is told of it, px. */
+const TIP_APART = 8;
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class WayMap {
@@ -31,6 +35,7 @@ export class WayMap {
         /** @type {Map<string, {group: SVGGElement, line: SVGPathElement, label: SVGTextElement}>} */
         this.lines = new Map();
         this.links = svg("g", {});
+        this.rates = svg("g", { "aria-hidden": "true" });
         this.nodes = svg("g", {});
         const arrow = svg(
             "marker",
@@ -50,6 +55,7 @@ export class WayMap {
         this.over = svg(
             "svg",
             { class: "way-drawing over", role: "group", "aria-label": "The way of events" },
+            this.rates,
             this.nodes,
         );
         this.canvas = h("canvas", { class: "way-dots", "aria-hidden": "true" });
@@ -107,12 +113,15 @@ export class WayMap {
         this.shown = shown;
         const plan = layout(this.way, order, width);
         for (const drawing of [this.under, this.over]) {
-            drawing.setAttribute("width", String(plan.width));
-            drawing.setAttribute("height", String(plan.height));
+            drawing.setAttribute("width", String(plan.width * plan.scale));
+            drawing.setAttribute("height", String(plan.height * plan.scale));
+            drawing.setAttribute("viewBox", `0 0 ${plan.width} ${plan.height}`);
         }
         this.putNodes(plan);
         this.putLinks(plan);
-        this.dots.drawn(new Map([...this.lines].map(([id, { line }]) => [id, line])), plan);
+        const tracks = new Map([...this.lines].map(([id, { line }]) => [id, track(line)]));
+        this.putRates(plan, tracks);
+        this.dots.drawn(tracks, plan);
     }
 
     /** @param {import("./layout.js").Layout} plan */
@@ -145,42 +154,36 @@ export class WayMap {
     /** @param {import("./layout.js").Layout} plan */
     putLinks(plan) {
         this.lines.clear();
-        this.links.replaceChildren();
         for (const link of this.way.links) {
-            const way = route(plan, link, this.fans(link, plan));
+            const way = route(plan, link);
             if (way) {
-                const line = svg("path", { class: "way-line", d: way.path, "marker-end": "url(#way-arrow)" });
-                const wide = svg("path", { class: "way-reach", d: way.path });
-                const label = svg("text", {
-                    class: "way-rate",
-                    x: way.label.x,
-                    y: way.label.y,
-                    "text-anchor": way.anchor,
-                });
-                const group = svg(
-                    "g",
-                    { class: "way-link", "data-kind": link.kind, "data-id": link.id },
-                    line,
-                    wide,
-                    label,
-                );
-                this.links.append(group);
-                this.lines.set(link.id, { group, line, label });
+                const line = svg("path", { class: "way-line", d: way, "marker-end": "url(#way-arrow)" });
+                const wide = svg("path", { class: "way-reach", d: way });
+                const group = svg("g", { class: "way-link", "data-kind": link.kind, "data-id": link.id }, line, wide);
+                this.lines.set(link.id, { group, line, label: svg("text", { class: "way-rate" }) });
                 this.write(link);
             }
         }
+        fill(
+            this.links,
+            [...this.lines.values()].map(({ group }) => group),
+        );
     }
 
     /**
-     * Whether more lines leave from where a link does than come to where it leads.
-     *
-     * @param {WayLink} link
      * @param {import("./layout.js").Layout} plan
+     * @param {Map<string, import("./track.js").Track>} tracks
      */
-    fans({ from, to }, { lanes }) {
-        const straight = this.way.links.filter(({ id, kind }) => !lanes.has(id) && kind !== "failed");
-        const count = (/** @type {(link: WayLink) => boolean} */ test) => straight.filter(test).length;
-        return count((link) => link.from === from) > count((link) => link.to === to);
+    putRates(plan, tracks) {
+        const rated = this.way.links.filter(({ kind }) => kind !== "failed").map(({ id }) => id);
+        const places = labels(plan, tracks, rated);
+        for (const [id, { label }] of this.lines) {
+            assign(label, { ...places.get(id) });
+        }
+        fill(
+            this.rates,
+            [...this.lines.values()].map(({ label }) => label),
+        );
     }
 
     /** @param {WayLink} link */
@@ -227,8 +230,10 @@ export class WayMap {
     placeTip(box) {
         const around = this.element.getBoundingClientRect();
         const left = Math.min(box.left - around.left, around.width - this.tip.offsetWidth);
+        const below = box.bottom - around.top + TIP_APART;
+        const above = box.top - around.top - TIP_APART - this.tip.offsetHeight;
         this.tip.style.left = `${Math.max(0, left)}px`;
-        this.tip.style.top = `${box.bottom - around.top + 8}px`;
+        this.tip.style.top = `${below + this.tip.offsetHeight > around.height ? Math.max(0, above) : below}px`;
     }
 }
 

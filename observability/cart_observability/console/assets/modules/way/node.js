@@ -1,8 +1,9 @@
 /** A node of the map: its shape, name, figures and how much waits in it. */
 import { svg } from "../dom.js";
 import { count, duration } from "../format.js";
+import { delayOf, keepsUp } from "./flow.js";
 import { kindOf } from "./kinds.js";
-import { brief, delayOf, HOLDERS, spoken, STALE_MS } from "./words.js";
+import { brief, HOLDERS, spoken, STALE_MS } from "./words.js";
 
 /** @typedef {import("../live.js").WayNode} WayNode */
 
@@ -96,7 +97,7 @@ export class NodeMark {
         }
         this.track.setAttribute("width", String(this.inner));
         this.icon.setAttribute("transform", `translate(${3 - width / 2} ${3 - height / 2})`);
-        this.errors.setAttribute("transform", `translate(${width / 2 + 6} ${-height / 2})`);
+        this.errors.setAttribute("transform", `translate(${width / 2 - 4} ${-height / 2})`);
     }
 
     /**
@@ -128,6 +129,7 @@ export class NodeMark {
         this.bar.style.display = holds && share > 0 ? "" : "none";
         this.bar.setAttribute("width", String((this.inner ?? 0) * share));
         this.bar.classList.toggle("late", (delayOf(node) ?? 0) > LATE_S);
+        this.detail.classList.toggle("bad", HOLDERS.includes(kind) && keepsUp(node) === false);
     }
 
     /** @param {number} errors */
@@ -150,7 +152,7 @@ export class NodeMark {
  *
  * @param {WayNode} node
  */
-function figures({ kind, rate, backlog, oldest_age_s, p99_s }) {
+function figures({ kind, rate, backlog, oldest_age_s, p99_s, wait_s }) {
     const passes = rate === null ? "" : `${brief(rate)}/s`;
     if (kind === "failures") {
         return [backlog === null ? passes : `${count(backlog)} dead`, backlog === null ? "" : passes];
@@ -159,7 +161,19 @@ function figures({ kind, rate, backlog, oldest_age_s, p99_s }) {
         const old = backlog >= 1 && oldest_age_s !== null ? `oldest ${duration(oldest_age_s)}` : passes;
         return [`${count(backlog)} waiting`, old];
     }
+    if (kind === "queue") {
+        return [passes, wait_s === null ? "" : `waited ${about(wait_s)}`];
+    }
     return [passes, p99_s === null ? "" : `p99 ${duration(p99_s)}`];
+}
+
+/**
+ * A time for which there is little room: seconds of many minutes say nothing.
+ *
+ * @param {number} seconds
+ */
+function about(seconds) {
+    return duration(seconds < 60 ? seconds : 60 * Math.round(seconds / 60));
 }
 
 const pen = document.createElement("canvas").getContext("2d");

@@ -1,7 +1,6 @@
 /** What is known of the chosen part of the map: its figures, charts, last events, and where to look further. */
 import { fill, h, keep } from "../dom.js";
-import { preciseTime, shortId } from "../format.js";
-import { handlingBadge } from "../outcome.js";
+import { eventItem } from "./event_item.js";
 import { kindOf } from "./kinds.js";
 import { sightOf } from "./views.js";
 import { factsOf } from "./words.js";
@@ -143,7 +142,7 @@ export class Panel {
             const filters = { handler: sight.handler, outcome: sight.outcome, limit: LAST_EVENTS };
             const known = abouts.filter(({ name }) => sight.charts.includes(name));
             await Promise.all([
-                api.get("/api/events", filters, signal).then(({ events }) => this.list(events)),
+                api.get("/api/events", filters, signal).then(({ events }) => this.list(events, sight.handler)),
                 // One that cannot be had keeps no other from being shown.
                 ...known.map((about) => this.chart(about, sight, signal).catch(() => undefined)),
             ]);
@@ -180,19 +179,13 @@ export class Panel {
         chart?.draw(answer, asked);
     }
 
-    /** @param {Event[]} events */
-    list(events) {
+    /**
+     * @param {Event[]} events
+     * @param {string | null} handler Whose they are; null for everybody's.
+     */
+    list(events, handler) {
         const { address } = this.context;
-        const make = (/** @type {Event} */ event) =>
-            h(
-                "li",
-                {},
-                h("time", { class: "quiet" }, preciseTime(event.time)),
-                " ",
-                h("a", { href: address.link("events", event.id) }, event.type ?? shortId(event.id)),
-                " ",
-                event.handlings.map(handlingBadge),
-            );
+        const make = (/** @type {Event} */ event) => eventItem(event, handler, address);
         keep(this.events, events, ({ id, revision }) => `${id} ${revision}`, make);
     }
 }

@@ -3,7 +3,6 @@
  *
  * @typedef {import("./layout.js").Layout} Layout
  * @typedef {import("./layout.js").Place} Place
- * @typedef {{path: string, label: {x: number, y: number}, anchor: string}} Route
  */
 import { LANES } from "./layout.js";
 
@@ -14,44 +13,31 @@ const ASIDE = 16;
 /**
  * @param {Layout} layout
  * @param {{id: string, from: string, to: string}} link
- * @param {boolean} fans Whether several lines leave from where this one does.
- * @returns {Route | null} Null where an end is missing.
+ * @returns {string | null} Null where an end is missing.
  */
-export function route(layout, link, fans) {
+export function route(layout, link) {
     const [from, to] = [layout.places.get(link.from), layout.places.get(link.to)];
     if (!from || !to) {
         return null;
     }
     const lane = layout.lanes.get(link.id);
-    return lane === undefined ? straight(layout, from, to, fans) : round(layout, from, to, lane);
+    return lane === undefined ? straight(layout, from, to) : round(layout, from, to, lane);
 }
 
 /**
- * The rate stands where the line is alone: at its end where several leave one node, else at its beginning.
- *
  * @param {Layout} layout
  * @param {Place} from
  * @param {Place} to
- * @param {boolean} fans
- * @returns {Route}
  */
-function straight({ wide, nodeHeight }, from, to, fans) {
+function straight({ wide, nodeHeight }, from, to) {
     if (wide) {
         const [x1, x2] = [from.x + from.width / 2, to.x - to.width / 2];
         const middle = (x1 + x2) / 2;
-        const bent = Math.abs(from.y - to.y) > 1;
-        const aside = Math.min(20, (x2 - x1) / 2);
-        const label = { x: bent ? (fans ? x2 - aside - 4 : x1 + aside) : middle, y: (fans ? to.y : from.y) - 7 };
-        return {
-            path: `M${x1} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`,
-            label,
-            anchor: "middle",
-        };
+        return `M${x1} ${from.y}C${middle} ${from.y} ${middle} ${to.y} ${x2} ${to.y}`;
     }
     const [y1, y2] = [from.y + nodeHeight / 2, to.y - nodeHeight / 2];
     const middle = (y1 + y2) / 2;
-    const label = { x: (fans ? to.x : from.x) + 7, y: fans ? y2 - 9 : y1 + 15 };
-    return { path: `M${from.x} ${y1}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${y2}`, label, anchor: "start" };
+    return `M${from.x} ${y1}C${from.x} ${middle} ${to.x} ${middle} ${to.x} ${y2}`;
 }
 
 /**
@@ -59,7 +45,6 @@ function straight({ wide, nodeHeight }, from, to, fans) {
  * @param {Place} from
  * @param {Place} to
  * @param {number} lane
- * @returns {Route}
  */
 function round({ wide, nodeHeight, lanes }, from, to, lane) {
     const spread = (lane % 3) * 5;
@@ -68,27 +53,25 @@ function round({ wide, nodeHeight, lanes }, from, to, lane) {
     if (wide) {
         const [x1, x2] = [from.x + from.width / 2, to.x - to.width / 2];
         const [y1, y2] = [from.y - ASIDE - spread, to.y - ASIDE - spread];
-        const points = [
+        return rounded([
             [x1, y1],
             [x1 + 12 + spread, y1],
             [x1 + 12 + spread, far],
             [x2 - 12 - spread, far],
             [x2 - 12 - spread, y2],
             [x2, y2],
-        ];
-        return { path: rounded(points), label: { x: (x1 + x2) / 2, y: far - 4 }, anchor: "middle" };
+        ]);
     }
     const [y1, y2] = [from.y + nodeHeight / 2, to.y - nodeHeight / 2];
     const [x1, x2] = [from.x - ASIDE - spread, to.x - ASIDE - spread];
-    const points = [
+    return rounded([
         [x1, y1],
         [x1, y1 + 12 + spread],
         [far, y1 + 12 + spread],
         [far, y2 - 12 - spread],
         [x2, y2 - 12 - spread],
         [x2, y2],
-    ];
-    return { path: rounded(points), label: { x: far + 4, y: (y1 + y2) / 2 }, anchor: "start" };
+    ]);
 }
 
 /**

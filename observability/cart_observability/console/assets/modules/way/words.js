@@ -1,5 +1,6 @@
 /** What is going on, in words: the sentence above the map, and what a node or a link says of itself. */
 import { ago, count, duration, number, plural, rate } from "../format.js";
+import { allKeepUp, delayOf, flowOf, keepsUp, surplus } from "./flow.js";
 
 /**
  * @typedef {import("../live.js").Tick} Tick
@@ -10,12 +11,8 @@ import { ago, count, duration, number, plural, rate } from "../format.js";
 
 /** Where events wait; what waits in other parts is in work. */
 export const HOLDERS = ["store", "queue"];
-/** So many waiting are not there by chance. */
-const MANY = 10;
 /** Of those that fall behind: those that do most. */
 const MOST_TOLD = 2;
-/** What waits for longer has fallen behind. */
-const BEHIND_S = 3;
 /** Of one thing that was not seen for so long, what is shown may not be so any more. */
 export const STALE_MS = 60_000;
 
@@ -44,17 +41,24 @@ export function brief(x) {
 }
 
 /**
- * "21 events a second come in, all handlers keep up."
+ * "21 events a second come in and 1 follows from them, all handlers keep up."
  *
  * @param {Tick} tick
  */
-export function sentence({ figures, way }) {
-    const troubles = troublesOf(figures, way);
-    const handlers = Object.keys(figures.handlers).length;
-    const fine = handlers === 0 ? "" : handlers === 1 ? ", the handler keeps up" : ", all handlers keep up";
-    return [incoming(figures.arrival_rate) + (troubles.length ? "" : fine), ...troubles]
+export function sentence(tick) {
+    const { way } = tick;
+    const { incoming, following } = flowOf(tick);
+    const troubles = troublesOf(way);
+    const fine = troubles.length === 0 && flows(incoming) && allKeepUp(way) ? keeping(way) : "";
+    return [comes(incoming, following) + fine, ...(flows(incoming) ? [] : refused(way)), ...troubles]
         .map((text) => `${text}.`)
         .join(" ");
+}
+
+/** @param {Way} way */
+function keeping({ nodes }) {
+    const handlers = nodes.filter(({ kind }) => kind === "handler").length;
+    return handlers === 1 ? ", the handler keeps up" : ", all handlers keep up";
 }
 
 /**
@@ -62,61 +66,108 @@ export function sentence({ figures, way }) {
  *
  * @param {Tick} tick
  */
-export function trouble({ figures, way }) {
-    return troublesOf(figures, way)
+export function trouble({ way }) {
+    return troublesOf(way)
         .map((text) => text.replace(/\d[\d.,]*/g, ""))
         .join();
 }
 
-/**
- * @param {Tick["figures"]} figures
- * @param {Way} way
- */
-function troublesOf(figures, way) {
+/** @param {Way} way */
+function troublesOf(way) {
     const late = behind(way);
     const more = late.length - MOST_TOLD;
     const rest = more > 0 ? [`${count(more)} more ${more === 1 ? "falls" : "fall"} behind`] : [];
-    return [...late.slice(0, MOST_TOLD), ...rest, ...failing(figures, late)];
-}
-
-/** @param {number | null} arriving */
-function incoming(arriving) {
-    if (arriving === null) {
-        return "How many events come in is not known yet";
-    }
-    if (arriving >= 0.95) {
-        return `${plural(Math.round(arriving), "event")} a second ${Math.round(arriving) === 1 ? "comes" : "come"} in`;
-    }
-    const minute = Math.round(arriving * 60);
-    return minute ? `${plural(minute, "event")} a minute ${minute === 1 ? "comes" : "come"} in` : "No events come in";
+    return [...late.slice(0, MOST_TOLD), ...rest, ...failing(way, late), ...unserved(way)];
 }
 
 /**
- * How long the oldest event has waited in a node, in seconds; where nobody tells, how long at this rate those take that
- * wait there (Little's law), and null for a few, which come and go.
- *
- * @param {WayNode} node
+ * @param {number | null} incoming
+ * @param {number} following
  */
-export function delayOf({ backlog, oldest_age_s, rate: passing }) {
-    const guessed = (backlog ?? 0) >= MANY ? (backlog ?? 0) / (passing ?? 0) : null;
-    return oldest_age_s ?? guessed;
+function comes(incoming, following) {
+    if (incoming === null) {
+        return "How many events come in is not known yet";
+    }
+    if (!flows(incoming)) {
+        return "No events come in";
+    }
+    const [amount, time] = pace(incoming);
+    const more = Math.round(following * (time === "second" ? 1 : 60));
+    const follow = more ? ` and ${count(more)} ${more === 1 ? "follows" : "follow"} from them` : "";
+    return `${plural(amount, "event")} a ${time} ${amount === 1 ? "comes" : "come"} in${follow}`;
+}
+
+/**
+ * Whether as much as one a minute comes.
+ *
+ * @param {number | null} incoming
+ */
+function flows(incoming) {
+    return incoming !== null && Math.round(incoming * 60) > 0;
+}
+
+/**
+ * A rate in whole events.
+ *
+ * @param {number} x
+ * @returns {[number, string]}
+ */
+function pace(x) {
+    return x >= 0.95 ? [Math.round(x), "second"] : [Math.round(x * 60), "minute"];
+}
+
+/**
+ * Requests that were not as they should be: where nothing comes in, they are why.
+ *
+ * @param {Way} way
+ */
+function refused({ links }) {
+    const sum = links.reduce((all, link) => all + link.refused, 0);
+    return sum > 0 ? [`Requests are refused, ${often(sum)}`] : [];
+}
+
+/**
+ * Requests that fail, by who should have answered them.
+ *
+ * @param {Way} way
+ */
+function unserved({ nodes, links }) {
+    return nodes.flatMap(({ id, name }) => {
+        const asked = links.filter(({ to, kind, errors }) => to === id && kind === "request" && errors > 0);
+        const sum = asked.reduce((all, { errors }) => all + errors, 0);
+        return sum > 0 ? [`Requests to ${name} fail, ${often(sum)}`] : [];
+    });
 }
 
 /** @param {Way} way */
 function behind({ nodes, links }) {
-    const late = nodes.filter((node) => HOLDERS.includes(node.kind) && (node.backlog ?? 0) >= 1);
-    return late
-        .filter((node) => (delayOf(node) ?? 0) >= BEHIND_S)
-        .sort((a, b) => (delayOf(b) ?? 0) - (delayOf(a) ?? 0))
+    return nodes
+        .filter((node) => HOLDERS.includes(node.kind) && keepsUp(node) === false)
+        .sort((a, b) => (delayOf(b) ?? b.wait_s ?? 0) - (delayOf(a) ?? a.wait_s ?? 0))
         .map((node) => {
             const reader = links.find((link) => link.from === node.id && link.kind !== "follow_up");
             const taker = nodes.find(({ id }) => id === reader?.to) ?? node;
+            if (node.backlog === null) {
+                return `${taker.name} falls behind: ${uncounted(node)}`;
+            }
             const waiting = Math.round(node.backlog ?? 0);
             const wait = `${count(waiting)} ${waiting === 1 ? "waits" : "wait"}`;
             return taker.errors > 0
                 ? `${wait} for ${taker.name}, which fails ${often(taker.errors)}`
                 : `${taker.name} falls behind: ${wait}, ${howLong(node)}`;
         });
+}
+
+/**
+ * How it is seen that more waits all the time, where nobody counts what waits.
+ *
+ * @param {WayNode} node
+ */
+function uncounted(node) {
+    const { arriving, leaving, wait_s: wait } = node;
+    const come = surplus(node) ? [`${brief(arriving ?? 0)} a second come and ${brief(leaving ?? 0)} are done`] : [];
+    const waited = wait && wait >= 1 ? [`what it takes has waited for ${duration(Math.round(wait))}`] : [];
+    return [...come, ...waited].join(", ");
 }
 
 /** @param {WayNode} node */
@@ -129,15 +180,15 @@ function howLong(node) {
 }
 
 /**
- * @param {Tick["figures"]} figures
+ * @param {Way} way
  * @param {string[]} told What is said already.
  */
-function failing({ handlers }, told) {
-    const failed = Object.entries(handlers).filter(
-        ([name, { errors }]) => (errors ?? 0) > 0 && !told.some((text) => text.includes(` for ${name}, which fails`)),
-    );
-    const sum = failed.reduce((all, [, { errors }]) => all + (errors ?? 0), 0);
-    const names = failed.map(([name]) => name);
+function failing({ nodes }, told) {
+    const failed = nodes
+        .filter(({ kind, errors }) => kind === "handler" && errors > 0)
+        .filter(({ name }) => !told.some((text) => text.includes(` for ${name}, which fails`)));
+    const sum = failed.reduce((all, { errors }) => all + errors, 0);
+    const names = failed.map(({ name }) => name);
     const all = names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names.at(-1)} fail` : `${names[0]} fails`;
     return failed.length ? [`${all}, ${often(sum)}`] : [];
 }
@@ -160,6 +211,8 @@ export function factsOf(node, now) {
         ["Passes", node.rate === null ? null : rate(node.rate)],
         [HELD[node.kind] ?? "Waiting", node.backlog === null ? null : count(node.backlog)],
         ["Oldest waits for", node.oldest_age_s === null ? null : duration(node.oldest_age_s)],
+        ["Comes", node.arriving === null ? null : rate(node.arriving)],
+        ["Waited before it was taken", node.wait_s === null ? null : duration(node.wait_s)],
         ["Errors", node.errors > 0 ? rate(node.errors) : null],
         ["99 % take less than", node.p99_s === null ? null : duration(node.p99_s)],
         ["Service", node.service === node.name ? null : node.service],

@@ -2,13 +2,15 @@
  * One fault as a card.
  *
  * @typedef {{handler: string | null, since: string, until: string | null}} Entry
- * @typedef {{name: string, concerns: string, does: string, happens_once: boolean, handlers: string[], on: Entry[],
- *     watch: {metric: string, places: {title: string, address: string}[]}}} Fault
+ * @typedef {{name: string, concerns: string, does: string, happens_once: boolean, handlers: string[], takes: number,
+ *     on: Entry[], watch: {metric: string, places: {title: string, address: string}[]}}} Fault `takes`: seconds until all
+ *     that it does is seen.
  * @typedef {(name: string, act: "on" | "off", wish: {handler?: string | null, seconds?: number | null}) => Promise<void>}
  *     Turn
  */
 import { fill, h } from "/modules/dom.js";
 import { duration, time } from "/modules/format.js";
+import { titleOf } from "/modules/marks.js";
 
 /** For how long a fault may be switched on: seconds, and none for until it is switched off. */
 const TIMES = [
@@ -43,6 +45,9 @@ export class FaultCard {
         this.seconds =
             !fault.happens_once &&
             choice("For how long", TIMES.map((one) => one.seconds), (one) => TIMES.find(({ seconds }) => seconds === one)?.words ?? one);
+        if (this.seconds) {
+            this.seconds.value = TIMES.find(({ seconds }) => Number(seconds) > fault.takes)?.seconds ?? "";
+        }
         this.button = h("button", { type: "button", onclick: () => this.press() });
         this.element = this.drawn(fault);
     }
@@ -55,11 +60,17 @@ export class FaultCard {
             { class: "card faults-card", "aria-labelledby": heading },
             h("div", { class: "faults-head" }, h("h2", { id: heading }, titleOf(fault.name)), this.state),
             h("p", {}, `${fault.does[0].toUpperCase()}${fault.does.slice(1)}.`),
-            h("p", { class: "quiet small" }, `Disturbs ${WHOM[fault.concerns] ?? fault.concerns}.`),
+            h("p", { class: "quiet small" }, `Disturbs ${WHOM[fault.concerns] ?? fault.concerns}.`, patience(fault)),
             this.entries,
             this.happened,
             h("div", { class: "faults-switch" }, this.handler, this.seconds, this.button),
-            h("div", { class: "faults-watch" }, h("h3", { class: "small quiet" }, "What to watch"), places(fault)),
+            h(
+                "div",
+                { class: "faults-watch" },
+                h("h3", { class: "small quiet" }, "What to watch"),
+                places(fault),
+                h("p", {}, h("code", { class: "small" }, breakable(fault.watch.metric))),
+            ),
             h("p", { class: "quiet small faults-terminal" }, h("code", {}, `cartscope faults on ${fault.name}`)),
         );
     }
@@ -95,7 +106,7 @@ export class FaultCard {
      */
     pass(now) {
         this.entries.hidden = !this.isOn;
-        fill(this.entries, this.on.map((entry) => h("li", {}, told(entry, now))));
+        fill(this.entries, told(this.on, now).map((text) => h("li", {}, text)));
     }
 
     async press() {
@@ -123,11 +134,6 @@ export class FaultCard {
     }
 }
 
-/** @param {string} name "slow-handler" */
-export function titleOf(name) {
-    return name[0].toUpperCase() + name.slice(1).replaceAll("-", " ");
-}
-
 /**
  * @param {string} label
  * @param {string[]} values
@@ -138,23 +144,46 @@ function choice(label, values, words) {
 }
 
 /** @param {Fault} fault */
+function patience({ takes }) {
+    return takes > 0 && ` The last attempt comes ${duration(takes)} after the first.`;
+}
+
+/** @param {Fault} fault */
 function places({ watch }) {
     return h(
         "ul",
         {},
         watch.places.map(({ title, address }) => h("li", {}, h("a", { href: address }, title))),
-        h("li", {}, h("code", { class: "small" }, watch.metric)),
     );
+}
+
+/**
+ * A metric's name, which may go on in another line between its words, not within one.
+ *
+ * @param {string} metric
+ */
+function breakable(metric) {
+    return metric.split(/(?<=_)|(?=\{)/).flatMap((word) => [h("wbr"), word]);
+}
+
+/**
+ * For whom it is on, and since when: in one line those for whom it was switched on together.
+ *
+ * @param {Entry[]} entries
+ * @param {number} now ms
+ */
+function told(entries, now) {
+    const groups = Map.groupBy(entries, (entry) => since(entry, now));
+    return [...groups].map(([words, group]) => [...group.map(({ handler }) => handler), words].filter(Boolean).join(", "));
 }
 
 /**
  * @param {Entry} entry
  * @param {number} now ms
  */
-function told({ handler, since, until }, now) {
+function since({ since, until }, now) {
     const began = Date.parse(since);
-    const whom = handler === null ? "" : `${handler}, `;
     const lasted = duration(Math.max(0, Math.round((now - began) / 1_000)));
     const left = until === null ? "" : `, ${duration(Math.max(0, Math.round((Date.parse(until) - now) / 1_000)))} left`;
-    return `${whom}since ${time(began)} (${lasted}${left})`;
+    return `since ${time(began)} (${lasted}${left})`;
 }

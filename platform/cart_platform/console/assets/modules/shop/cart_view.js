@@ -27,7 +27,7 @@ export class CartView {
         this.input.addEventListener("change", () => this.input.reportValidity() && take(this.input.value));
         this.items = h("tbody", {});
         this.table = h("table", { "aria-label": "Items in the cart" }, this.items);
-        this.empty = h("p", { class: "empty" }, "Nothing is in it yet. Put something in, and follow what becomes of it below.");
+        this.empty = h("p", { class: "empty" }, "Nothing is in it yet. Put something in, and follow what becomes of it.");
         this.bar = h("progress", { class: "shop-bar", max: 1, value: 0, "aria-label": "Units towards the e-mail" });
         this.units = h("p", { class: "small", role: "status" });
         this.checkOut = h("button", { type: "button", class: "primary", onclick: () => send({ command: "check_out" }) }, "Check out");
@@ -94,7 +94,7 @@ export class CartView {
         const left = this.threshold - units;
         return left > 0
             ? `${plural(units, "unit")}; ${count(left)} more bring an e-mail`
-            : `${plural(units, "unit")}; going from below ${this.threshold} to ${this.threshold} or more brought an e-mail`;
+            : `${plural(units, "unit")}; an e-mail comes of going from below ${this.threshold} to ${this.threshold} or more`;
     }
 
     /** @param {string} product */

@@ -19,8 +19,8 @@ export class Journey {
         this.api = api;
         this.live = live;
         this.cart = "";
-        /** @type {Record<string, string[]>} */
-        this.reactions = {};
+        /** @type {import("./steps.js").Ways} */
+        this.ways = { reactions: {}, commanded: [] };
         /** @type {Map<string, Travelling>} */
         this.events = new Map();
         /** @type {Promise<void> | null} */
@@ -45,15 +45,15 @@ export class Journey {
         this.draw();
     }
 
-    /** @param {Record<string, string[]>} reactions Which handlers react, by event type. */
-    know(reactions) {
-        this.reactions = reactions;
+    /** @param {import("./steps.js").Ways} ways */
+    know({ reactions, commanded }) {
+        this.ways = { reactions, commanded };
         this.draw();
     }
 
     /** Whether one of them is still on its way. */
     get open() {
-        return this.shown.some((event) => stepsOf(event, this.reactions).some(({ state }) => state === "wait" || state === "warn"));
+        return this.shown.some((event) => stepsOf(event, this.ways).some(({ state }) => state === "wait" || state === "warn"));
     }
 
     /** How many e-mails they have brought. */
@@ -119,7 +119,7 @@ export class Journey {
      * @param {Travelling} event
      */
     redraw(element, event) {
-        const steps = stepsOf(event, this.reactions);
+        const steps = stepsOf(event, this.ways);
         const state = JSON.stringify(steps);
         if (element.getAttribute("data-state") !== state) {
             element.setAttribute("data-state", state);

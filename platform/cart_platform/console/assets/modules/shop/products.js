@@ -6,11 +6,13 @@ import { titleOf } from "./words.js";
 /**
  * @typedef {import("./till.js").Wish} Wish
  * @typedef {{product: string, units: number | null}} Product
- * @typedef {{products: Product[], threshold: number, most: number, reactions: Record<string, string[]>}} Catalogue
+ * @typedef {{products: Product[], threshold: number, most: number}
+ *     & import("./steps.js").Ways} Catalogue
  */
 
-/** So many are shown at first: the shelf is not to hide the cart. */
+/** So many are shown at first, for the shelf is not to hide the cart; on a large screen it stands beside it. */
 const FIRST = 12;
+const LARGE = matchMedia("(width >= 1800px)");
 const COLOURS = 8;
 
 export class Products {
@@ -59,7 +61,7 @@ export class Products {
     draw() {
         const wanted = this.search.value.trim().toLowerCase();
         const found = this.products.filter(({ product }) => titleOf(product).toLowerCase().includes(wanted));
-        const shown = this.every || wanted ? found : found.slice(0, FIRST);
+        const shown = this.every || wanted || LARGE.matches ? found : found.slice(0, FIRST);
         keep(
             this.list,
             shown,

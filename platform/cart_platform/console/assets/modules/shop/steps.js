@@ -7,6 +7,8 @@
  *     its own command: the answer, and what it was about.
  * @typedef {{name: string, state: "done" | "wait" | "warn" | "bad", ms: number | null, words: string}} Step `ms` since
  *     the event came about, but for the request, whose own time it is.
+ * @typedef {{reactions: Record<string, string[]>, commanded: string[]}} Ways Which handlers react, by event type; the types
+ *     that only a command brings about.
  */
 
 /** @type {Record<string, {state: Step["state"], words: string}>} */
@@ -19,28 +21,29 @@ const OUTCOMES = {
 
 /**
  * @param {Travelling} event
- * @param {Record<string, string[]>} reactions
+ * @param {Ways} ways
  * @returns {Step[]}
  */
-export function stepsOf(event, reactions) {
+export function stepsOf(event, { reactions, commanded }) {
     const handlers = reactions[event.type ?? ""] ?? event.handlings.map(({ handler }) => handler);
     const handled = handlers.map((handler) => handling(event, handler));
-    return [...birth(event), bus(event, handled), ...handled];
+    return [...birth(event, commanded), bus(event, handled), ...handled];
 }
 
 /**
  * @param {Travelling} event
+ * @param {string[]} commanded
  * @returns {Step[]}
  */
-function birth({ answer, cause }) {
-    if (cause !== null) {
-        return [{ name: "outbox", state: "done", ms: null, words: "kept" }];
+function birth({ answer, type }, commanded) {
+    /** @type {Step} */
+    const outbox = { name: "outbox", state: "done", ms: null, words: "kept" };
+    if (answer) {
+        return [{ name: "request", state: "done", ms: answer.duration_ms, words: `answered ${answer.status}` }, outbox];
     }
-    const request = answer ? { ms: answer.duration_ms, words: `answered ${answer.status}` } : { ms: null, words: "answered" };
-    return [
-        { name: "request", state: "done", ...request },
-        { name: "outbox", state: "done", ms: null, words: "kept" },
-    ];
+    // The type tells: what an event follows from may become known later than the event.
+    const asked = commanded.includes(type ?? "");
+    return asked ? [{ name: "request", state: "done", ms: null, words: "answered" }, outbox] : [outbox];
 }
 
 /**
