@@ -6,8 +6,10 @@ from collections.abc import Callable
 from statistics import median
 from typing import Final, Protocol
 
+OWN_SHARE: Final = 0.9
+"""Of one processor's time, in a process of the console's own: what is asked of the page must get its turn, too."""
 SHARE: Final = 0.5
-"""Of one processor's time, where there is room for it."""
+"""Of the same for a guest, where there is room for it."""
 WATCHED_SHARE: Final = 0.15
 """Of the same, where the process is busy and somebody looks on: some 3,000 lines a second."""
 LEAST_SHARE: Final = 0.02
@@ -49,8 +51,9 @@ class Pace:
     @property
     def share(self) -> float:
         """Of the processor's time, above 0."""
-        is_busy = self._is_guest and self._late and median(self._late) > LATE_SECONDS
-        if not is_busy:
+        if not self._is_guest:
+            return OWN_SHARE
+        if not self._late or median(self._late) <= LATE_SECONDS:
             return SHARE
         return WATCHED_SHARE if self.is_watched() else LEAST_SHARE
 
