@@ -21,7 +21,7 @@ from cart_observability.span_export import ENDPOINTS
 from cart_observability.telemetry import Telemetry
 from cart_platform.native.running import RunningFile
 from cart_platform.whereabouts import metrics_of
-from support.program import PROGRAM, SECONDS, Ask, environment, get
+from support.program import PROGRAM, SECONDS, Ask, cartscope, environment, get
 from support.servers import wait_until
 
 pytest_plugins = ["support.asking"]
@@ -180,6 +180,21 @@ def test_a_port_in_use(ask: Ask, tmp_path: Path) -> None:
             assert (1, "") == (refused.code, refused.output)
             assert f"cannot listen on 127.0.0.1:{port} (address already in use)" in refused.complaint
             assert f"or set {option}" in refused.complaint
+
+
+def test_a_run_of_long_ago(tmp_path: Path) -> None:
+    """What a run left that has ended is shown as it is, however long ago that was."""
+    folder = tmp_path / "run"
+    options = ("--duration", "1", "--no-console", "--data-dir", folder)
+    assert 0 == cartscope("demo", *options, CARTSCOPE_API_PORT="0").code
+    (log,) = (folder / "logs").glob("*.log")
+    log.write_text(re.sub('"@timestamp":"[0-9-]+T', '"@timestamp":"2020-11-26T', log.read_text()))
+    count = len(log.read_text().splitlines())
+    with console("--data-dir", folder) as run:
+        (logs,) = run.sources("logs")
+        wait_until(lambda: run.sources("logs")[logs]["received"] == count, "the lines of the run", 20)
+        assert None is run.ask("/api/overview")["bounds"]["age_ms"]
+        assert (0, "") == run.end()
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

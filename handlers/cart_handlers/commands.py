@@ -49,7 +49,12 @@ def console(
     file: Annotated[
         Path | None, typer.Option(help="Where everything is kept; else in the data folder, or in a fresh one.")
     ] = None,
-    max_age: Annotated[float, typer.Option(min=0.01, metavar="HOURS", help="How long it is kept.")] = 24.0,
+    max_age: Annotated[
+        float | None,
+        typer.Option(
+            min=0.01, metavar="HOURS", help="How long it is kept; 24, what an ended run left stays.", show_default=False
+        ),
+    ] = None,
     max_bytes: Annotated[int, typer.Option(min=16_000_000, help="How large the file may become.")] = 2_000_000_000,
     title: Annotated[str | None, typer.Option(help="Of the page.")] = None,
     chain: Annotated[
@@ -76,7 +81,7 @@ def console(
     Nothing else is needed: metrics are scraped, log files followed, spans taken by OTLP over HTTP. What came is kept
     in one file, and is there again when the console is started on it anew.
     """
-    from cart_handlers.console import Wish, named, run_console, token_in
+    from cart_handlers.console import Wish, kept_seconds, named, run_console, token_in
     from cart_observability.console.console import Place
     from cart_observability.console.pruning import Bounds
     from cart_platform import lifetime
@@ -88,7 +93,7 @@ def console(
         file=file,
         otlp=otlp,
         place=Place(host, port, tuple(allow_host or ()), token_in(token_file), published_on_loopback),
-        bounds=Bounds(max_age * 3600, max_bytes),
+        bounds=Bounds(kept_seconds(max_age, data_dir), max_bytes),
         title=title or ("Cartscope" if data_dir else "Console"),
         chain=chain,
         stack=stack,

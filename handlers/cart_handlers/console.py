@@ -1,6 +1,7 @@
 """The console of a chain: the library's, with the shop, its faults and its dead letters."""
 
 import asyncio
+import math
 import os
 import re
 import tempfile
@@ -116,6 +117,19 @@ def named(texts: Iterable[str]) -> Mapping[str, str]:
             raise UsageError(f"two addresses of metrics are called {name}: name them, as NAME={url}")
         targets[name] = url
     return targets
+
+
+def kept_seconds(hours: float | None, data_dir: Path | None) -> float:
+    """How long a console keeps what it is told.
+
+    Args:
+        hours: As it was asked for; None to leave it to what is looked at.
+        data_dir: Of a run to look at. Of one that has ended nothing more comes, and looking takes nothing away.
+    """
+    if hours is not None:
+        return hours * 3600
+    is_over = data_dir is not None and not DataFolder.is_in_use(data_dir)
+    return math.inf if is_over else Bounds().age_seconds
 
 
 def token_in(file: Path | None) -> str | None:

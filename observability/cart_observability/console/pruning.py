@@ -61,7 +61,7 @@ class Bounds(NamedTuple):
     """How much is kept.
 
     Attributes:
-        age_seconds: For how long.
+        age_seconds: For how long; may be infinite.
         bytes: Of the file and of what is beside it.
     """
 

@@ -19,7 +19,7 @@
  * @typedef {{id: string, title: string, module: string, detail?: string, hidden?: boolean, first?: boolean}} Entry
  *     `detail`: the module for an address with an id; `first`: before the built-in ones.
  * @typedef {{title: string, now: number, started: number, pages: Entry[], sources: import("./live.js").Source[],
- *     bounds: {bytes: number, age_ms: number}, size: number, oldest: number | null, needs_token: boolean,
+ *     bounds: {bytes: number, age_ms: number | null}, size: number, oldest: number | null, needs_token: boolean,
  *     links: {title: string, url: string, about: string}[]}} Overview
  */
 

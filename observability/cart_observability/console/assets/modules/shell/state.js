@@ -162,7 +162,7 @@ function drawKeeping(section, overview) {
     fill(
         section,
         h("h2", {}, "Kept"),
-        h("p", {}, `${bytes(size)} of at most ${bytes(bounds.bytes)}, no older than ${milliseconds(bounds.age_ms)}.`),
+        h("p", {}, `${bytes(size)} of at most ${bytes(bounds.bytes)}${age(bounds.age_ms)}.`),
         h(
             "dl",
             {},
@@ -173,6 +173,11 @@ function drawKeeping(section, overview) {
         ),
         overview.links.length > 0 && links(overview.links),
     );
+}
+
+/** @param {number | null} ms */
+function age(ms) {
+    return ms === null ? "" : `, no older than ${milliseconds(ms)}`;
 }
 
 /** @param {Overview["links"]} list */
