@@ -15,13 +15,23 @@ import aiohttp
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.trace import SpanKind
 
 from cart_observability.console.console import Console, Place
 from cart_observability.console.extension import Extension
 from cart_observability.console.pruning import Bounds
+from support.observability import Spans, recording
 from support.polling import eventually
 
 HERE = Place("127.0.0.1", 0)
+EVENT = "0192f0c1-0000-7000-8000-000000000001"
+ATTRIBUTES = {
+    "messaging.operation.type": "create",
+    "messaging.system": "rabbitmq",
+    "cloudevents.event_id": EVENT,
+    "cloudevents.event_type": "cart.item_added",
+    "cloudevents.event_subject": "c1",
+}
 
 
 class Answer(NamedTuple):
@@ -174,3 +184,12 @@ class Metrics:
         """End it."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def made() -> Spans:
+    """The span in which an event comes into being, within a request."""
+    telemetry, spans = recording()
+    tracer = telemetry.tracer
+    with tracer.start_as_current_span("POST /carts/{cart}/items", kind=SpanKind.SERVER):
+        tracer.start_span("create cart.item_added", kind=SpanKind.PRODUCER, attributes=ATTRIBUTES).end()
+    return spans
