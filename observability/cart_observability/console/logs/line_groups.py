@@ -35,7 +35,7 @@ LINES: Final = 128
 COMPRESSION: Final = 3
 """The level above which zlib takes more time than it saves room."""
 
-BUDGET_SECONDS: Final = 0.08
+BUDGET_SECONDS: Final = 0.05
 """How long one answer looks for further lines. What it has by then is given, and said to be not all."""
 
 _encode = msgspec.json.Encoder().encode
