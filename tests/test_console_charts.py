@@ -97,14 +97,7 @@ def test_backlog(connection: sqlite3.Connection) -> None:
 def test_incoming_where_no_store_counts() -> None:
     """What comes in is what those send that handle nothing: what follows from it is no part of it."""
     with metrics_file() as connection:
-        desk, worker = Process(connection, "desk"), Process(connection, "worker")
-        for now in range(0, 61, 2):
-            desk.scraped(now, counter("messaging_client_sent_messages_total", 10 * now))
-            worker.scraped(
-                now,
-                counter("messaging_client_sent_messages_total", 3 * now),
-                histogram("messaging_process_duration_seconds", (0.1,), [0.05] * 3 * now, handler="lender"),
-            )
+        metered_chain.lending(connection)
         assert {"λ": 10} == pytest.approx(at_the_end(connection, "arrival_rate"), rel=0.01)
         assert 10 == pytest.approx(charts.figures(connection, at(60))["arrival_rate"], rel=0.01)
 

@@ -107,14 +107,7 @@ def test_a_handler_whose_slots_nobody_tells_of() -> None:
 def test_what_comes_in_where_no_store_counts() -> None:
     """What handlers send themselves follows from what came in, and is no part of it."""
     with metrics_file() as connection:
-        desk, worker = Process(connection, "desk"), Process(connection, "worker")
-        for now in range(0, 61, 2):
-            desk.scraped(now, counter("messaging_client_sent_messages_total", 10 * now))
-            worker.scraped(
-                now,
-                counter("messaging_client_sent_messages_total", 3 * now),
-                histogram("messaging_process_duration_seconds", (0.1,), [0.05] * 3 * now, handler="lender"),
-            )
+        metered_chain.lending(connection)
         assert 10 == pytest.approx(capacity(connection, NOW, WINDOW)["arrival_rate"], rel=0.01)
 
 

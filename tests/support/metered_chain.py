@@ -22,6 +22,18 @@ def run(connection: sqlite3.Connection, seconds: int = 60, every: int = 2) -> No
         worker.scraped(now, *_worker(now))
 
 
+def lending(connection: sqlite3.Connection) -> None:
+    """Scrape a service without a store for a minute: its desk sends ten a second, its worker three that follow."""
+    desk, worker = Process(connection, "desk"), Process(connection, "worker")
+    for now in range(0, 61, 2):
+        desk.scraped(now, counter("messaging_client_sent_messages_total", 10 * now))
+        worker.scraped(
+            now,
+            counter("messaging_client_sent_messages_total", 3 * now),
+            histogram("messaging_process_duration_seconds", (0.1,), [0.05] * 3 * now, handler="lender"),
+        )
+
+
 def _api(now: int) -> list[Family]:
     return [
         counter("cartscope_events_accepted_total", 10 * now, event_type="cart.item_added"),
