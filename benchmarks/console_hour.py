@@ -189,9 +189,9 @@ class Fed:
             found: dict[str, Any] = json.load(answer)
         return found
 
-    def received(self, kind: str) -> int:
-        """How much of a kind it took."""
-        return sum(source["received"] for source in self.overview()["sources"] if source["kind"] == kind)
+    def source(self, kind: str) -> dict[str, Any]:
+        """The first source of a kind: of spans, all that come."""
+        return next(source for source in self.overview()["sources"] if source["kind"] == kind)
 
     def send(self, body: bytes) -> None:
         """Send spans, again and again while it has no room."""
@@ -219,7 +219,7 @@ def write_logs(folder: Path, start: float, events: int, fed: Fed) -> Iterator[in
             if written % 20_000 == 0:
                 for file in files.values():
                     file.flush()
-                while written - fed.received("logs") > MOST_AHEAD:
+                while written - fed.source("logs")["received"] > MOST_AHEAD:
                     time.sleep(0.05)
                 yield written // len(ROLES)
 
@@ -253,7 +253,7 @@ def feed(fed: Fed, folder: Path, start: float, events: int) -> float:
                 fed.send(body)
                 at, body = next(spans, (at, b""))
             progress.update(task, completed=written)
-    while fed.received("logs") < events * len(ROLES):
+    while fed.source("logs")["received"] < events * len(ROLES):
         time.sleep(0.2)
     return time.monotonic() - began
 
@@ -338,7 +338,7 @@ def measure(folder: Path, minutes: float, most: int) -> None:
         taken = feed(fed, folder / "logs", start, events)
         overview = fed.overview()
         printer.print(
-            f"{events:,} events in {taken:.0f} s: {fed.received('logs') / taken:,.0f} lines/s, "
+            f"{events:,} events in {taken:.0f} s: {fed.source('logs')['received'] / taken:,.0f} lines/s, "
             f"{overview['size'] / 1e6:,.0f} MB of {most / 1e6:,.0f} MB"
         )
         for source in overview["sources"]:

@@ -312,8 +312,8 @@ def test_waiting_is_no_work(file: SignalFile, logs: Path) -> None:
     file.submit(lambda _: threading.Event().wait(0.5))
     began = time.monotonic()
     assert not tail.turn()
-    assert time.monotonic() - began > 0.4
-    assert 0 < tail.worked < 0.3
+    taken = time.monotonic() - began
+    assert 0 < tail.worked < taken - 0.4
 
 
 PROGRAM = """
