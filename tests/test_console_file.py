@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,12 @@ def file(tmp_path: Path) -> Iterator[SignalFile]:
 def insert(word: str) -> Callable[[sqlite3.Connection], int]:
     """Work that inserts a word."""
     return lambda connection: connection.execute("INSERT INTO words VALUES (?)", (word,)).rowcount
+
+
+def insert_all(connection: sqlite3.Connection, words: Sequence[str]) -> int:
+    """Inserts words, and answers how many came at once."""
+    connection.executemany("INSERT INTO words VALUES (?)", [(word,) for word in words])
+    return len(words)
 
 
 def words(file: SignalFile) -> list[str]:
@@ -48,6 +54,35 @@ def test_failing_work(file: SignalFile) -> None:
         failing.result(SECONDS)
     after.result(SECONDS)
     assert ["a", "b"] == words(file)
+
+
+def test_together(file: SignalFile) -> None:
+    """What waits to be recorded in the same way is recorded in one call, in the order in which it came."""
+    held = _held(file)
+    kept = [file.keep(insert_all, some) for some in (["a", "b"], ["c"], ["d"])]
+    held.set()
+    assert [4, 4, 4] == [each.result(SECONDS) for each in kept]
+    assert ["a", "b", "c", "d"] == words(file)
+
+
+def test_together_up_to_a_number(file: SignalFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is recorded in one call than may be, but for what came at once."""
+    monkeypatch.setattr("cart_observability.console.file.MOST_TOGETHER", 2)
+    held = _held(file)
+    kept = [file.keep(insert_all, some) for some in (["a"], ["b"], ["c", "d", "e"], ["f"])]
+    held.set()
+    assert [2, 2, 3, 1] == [each.result(SECONDS) for each in kept]
+
+
+def test_failing_together(file: SignalFile) -> None:
+    """Of what is recorded in one call and fails, only that is left out which fails alone, too."""
+    held = _held(file)
+    before, failing, after = (file.keep(insert_all, some) for some in (["a"], ["b", "a"], ["c"]))
+    held.set()
+    assert [1, 1] == [before.result(SECONDS), after.result(SECONDS)]
+    with pytest.raises(sqlite3.IntegrityError):
+        failing.result(SECONDS)
+    assert ["a", "c"] == words(file)
 
 
 def test_full(file: SignalFile) -> None:

@@ -4,17 +4,23 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 Work = Callable[[sqlite3.Connection], Answer]
+Record = Callable[[sqlite3.Connection, Sequence[Item]], object]
 
 LIMIT: Final = 100_000
 """Weight (spans, lines, samples) that may wait for the writer: some seconds of the most that is meant to come."""
+MOST_TOGETHER: Final = 2_048
+"""Items that are recorded in one call, unless they came together: who records may look at some ten others for each."""
 WRITER_CACHE_KIBIBYTES: Final = 8_192
 READER_CACHE_KIBIBYTES: Final = 2_048
 CHECKPOINT_PAGES: Final = 4_000
@@ -23,6 +29,20 @@ BUSY_SECONDS: Final = 5.0
 
 class Full(Exception):  # noqa: N818  a state of the file, which its callers count
     """More waits for the writer than there is room for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What waits for the writer: items, and what records them together with all others that it is to record."""
+
+    record: Record[Any]
+    items: Sequence[Any]
+    weight: int
+    future: "Future[Any]" = field(default_factory=Future)
+
+
+_Outcome = tuple[_Task, Any, BaseException | None]
+"""Of a task: its answer, or why there is none."""
 
 
 class SignalFile:
@@ -46,7 +66,7 @@ class SignalFile:
     ) -> None:
         self.path = path
         self._limit = limit
-        self._waiting: deque[tuple[Work[Any], int, Future[Any]]] = deque()
+        self._waiting: deque[_Task] = deque()
         self._weight = 0
         self._changed = threading.Condition()
         self._closed = False
@@ -83,14 +103,26 @@ class SignalFile:
         Raises:
             Full: as much waits as may.
         """
-        future: Future[Answer] = Future()
+        return self._enqueue(_Task(lambda connection, _: work(connection), (), weight))
+
+    def keep(self, record: Record[Item], items: Sequence[Item]) -> "Future[object]":
+        """Have items recorded, in one call with all others that wait for the same: the more, the less each costs.
+
+        Where that raises, they are recorded apart from the others, and their future raises what that raises.
+
+        Raises:
+            Full: as much waits as may.
+        """
+        return self._enqueue(_Task(record, items, len(items)))
+
+    def _enqueue(self, task: _Task) -> "Future[Any]":
         with self._changed:
-            if self._closed or (self._weight and self._weight + weight > self._limit):
+            if self._closed or (self._weight and self._weight + task.weight > self._limit):
                 raise Full
-            self._waiting.append((work, weight, future))
-            self._weight += weight
+            self._waiting.append(task)
+            self._weight += task.weight
             self._changed.notify()
-        return future
+        return task.future
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -123,9 +155,9 @@ class SignalFile:
         while batch := self._batch():
             self._run(batch)
             with self._changed:
-                self._weight -= sum(weight for _, weight, _ in batch)
+                self._weight -= sum(task.weight for task in batch)
 
-    def _batch(self) -> list[tuple[Work[Any], int, Future[Any]]]:
+    def _batch(self) -> list[_Task]:
         """All that waits, as soon as anything does; nothing once closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
@@ -133,36 +165,59 @@ class SignalFile:
             self._waiting.clear()
             return batch
 
-    def _run(self, batch: Sequence[tuple[Work[Any], int, "Future[Any]"]]) -> None:
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+    def _run(self, batch: Sequence[_Task]) -> None:
+        # Taken up: from here on their submitters can no longer cancel them.
+        wanted = [task for task in batch if task.future.set_running_or_notify_cancel()]
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for work, _, future in batch:
-                # Taken up: from here on its submitter can no longer cancel it.
-                if future.set_running_or_notify_cancel():
-                    answers.append((future, *self._attempt(work)))
+            outcomes = [outcome for tasks in _together(wanted) for outcome in self._outcomes(tasks)]
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             # A full disk, most likely: nothing of the batch stands, and everyone who waits for it is told.
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            answers = [(future, None, error) for _, _, future in batch if future.running()]
-        for future, answer, failure in answers:
+            outcomes = [(task, None, error) for task in wanted]
+        for task, answer, failure in outcomes:
             if failure is None:
-                future.set_result(answer)
+                task.future.set_result(answer)
             else:
-                future.set_exception(failure)
+                task.future.set_exception(failure)
 
-    def _attempt(self, work: Work[Any]) -> tuple[Any, BaseException | None]:
+    def _outcomes(self, tasks: Sequence[_Task]) -> Iterator[_Outcome]:
+        """Of tasks that are done together if that is possible, else of each alone."""
+        answer, failure = self._attempt(tasks)
+        if failure is not None and len(tasks) > 1:
+            for task in tasks:
+                yield task, *self._attempt([task])
+        else:
+            yield from ((task, answer, failure) for task in tasks)
+
+    def _attempt(self, tasks: Sequence[_Task]) -> tuple[Any, BaseException | None]:
         self._writer.execute("SAVEPOINT work")
         try:
-            answer = work(self._writer)
+            items = list(chain.from_iterable(task.items for task in tasks))
+            answer = tasks[0].record(self._writer, items)
         except Exception as error:  # noqa: BLE001  whatever it is, it is the submitter's to handle
             self._writer.execute("ROLLBACK TO work")
             self._writer.execute("RELEASE work")
             return None, error
         self._writer.execute("RELEASE work")
         return answer, None
+
+
+def _together(tasks: Iterable[_Task]) -> list[list[_Task]]:
+    """Tasks in order, those for one and the same to record where the first of them stands."""
+    groups: list[list[_Task]] = []
+    last: dict[Record[Any], tuple[list[_Task], int]] = {}
+    for task in tasks:
+        group, items = last.get(task.record, ([], 0))
+        if items + len(task.items) > MOST_TOGETHER:
+            group, items = [], 0
+        if not group:
+            groups.append(group)
+        group.append(task)
+        last[task.record] = group, items + len(task.items)
+    return groups
 
 
 def _writer(path: Path, cache: int) -> sqlite3.Connection:

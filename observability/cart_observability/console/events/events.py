@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from cart_observability.console import bulk
 from cart_observability.console.events import fates
 from cart_observability.console.events.event_rows import COLUMNS, LISTED, Event, listed, shown
 from cart_observability.console.events.event_search import BLOCK, Filters, find
@@ -66,17 +67,17 @@ CREATE TABLE IF NOT EXISTS event_revisions (newest INTEGER NOT NULL);
 INSERT INTO event_revisions SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM event_revisions);
 """
 
-_KEEP_EVENT: Final = f"""
-INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_KEEP_EVENT: Final = f"INSERT INTO events ({COLUMNS})"
+_KNOWN_EVENT: Final = """
 ON CONFLICT (number) DO UPDATE SET revision = excluded.revision, time = excluded.time, last = excluded.last,
     type = excluded.type, subject = excluded.subject, cause = excluded.cause, trace_rank = excluded.trace_rank,
     trace_id = excluded.trace_id, answer = excluded.answer, answered = excluded.answered
-"""  # noqa: S608  a constant
-_KEEP_BLOCK: Final = """
-INSERT INTO event_blocks VALUES (?, ?, ?)
+"""
+_KEEP_BLOCK: Final = "INSERT INTO event_blocks"
+_KNOWN_BLOCK: Final = """
 ON CONFLICT DO UPDATE SET first = min(first, excluded.first), last = max(last, excluded.last)
 """
-_KEEP_HANDLING: Final = "INSERT OR REPLACE INTO handlings VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP_HANDLING: Final = "INSERT OR REPLACE INTO handlings"
 _MOST_FOLLOW_UPS: Final = 500
 
 _Known = tuple[int, fates.Event, dict[str, fates.Handling]]
@@ -176,9 +177,9 @@ def _keep(connection: sqlite3.Connection, changes: Sequence[_Change]) -> None:
         number = known_number or highest
         events.append((number, event_id, revision, *event))
         handlings += [(number, handler, revision, *handling) for handler, handling in told.items()]
-    connection.executemany(_KEEP_EVENT, events)
-    connection.executemany(_KEEP_BLOCK, _blocks(events))
-    connection.executemany(_KEEP_HANDLING, handlings)
+    bulk.insert(connection, _KEEP_EVENT, events, _KNOWN_EVENT)
+    bulk.insert(connection, _KEEP_BLOCK, _blocks(events), _KNOWN_BLOCK)
+    bulk.insert(connection, _KEEP_HANDLING, handlings)
     connection.execute("UPDATE event_revisions SET newest = ?", (revision,))
 
 

@@ -39,7 +39,7 @@ def line_of(text: bytes, service: str) -> Line:
         fields = _decode(text)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RefusedError(f"no object of JSON ({error})") from error
-    if any(value.__class__ is dict for value in fields.values()):
+    if dict in map(type, fields.values()):
         fields = _flat(fields)
     if len(fields) > MOST_FIELDS:
         raise RefusedError(f"more than {MOST_FIELDS} fields")

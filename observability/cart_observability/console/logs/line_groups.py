@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from cart_observability.console import bulk
 from cart_observability.console.logs.moments import stored
 from cart_observability.console.records import Line
 
@@ -91,7 +92,7 @@ def append(connection: sqlite3.Connection, lines: Sequence[Line]) -> int:
     for start in range(0, len(texts), LINES):
         _write(connection, number + start // LINES, stamps[start : start + LINES], texts[start : start + LINES])
     rows = [(id_, line[0], line[1]) for id_, line in enumerate(lines, first)]
-    connection.executemany("INSERT INTO lines VALUES (?, ?, ?)", rows)
+    bulk.insert(connection, "INSERT INTO lines", rows)
     return first
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from heapq import merge
 from typing import Final
 
+from cart_observability.console import bulk
 from cart_observability.console.logs import line_groups
 from cart_observability.console.logs.line_groups import Reach
 from cart_observability.console.logs.terms import TOKENIZER, Index
@@ -40,7 +41,7 @@ def add(connection: sqlite3.Connection, first: int, lines: Sequence[Line]) -> No
         for id_, line in enumerate(here, first):
             rows[line[1] == USUAL_LEVEL].append((id_, index.terms(line)))
         for kind, is_usual in ((USUAL, True), (OTHER, False)):
-            connection.executemany(f"INSERT INTO {_name(part, kind)}(rowid, line) VALUES (?, ?)", rows[is_usual])  # noqa: S608  a name made of a number
+            bulk.insert(connection, f"INSERT INTO {_name(part, kind)}(rowid, line)", rows[is_usual])
         first, lines = first + len(here), lines[len(here) :]
     connection.executemany("INSERT INTO line_heads VALUES (?)", [(head,) for head in index.heads - known])
 

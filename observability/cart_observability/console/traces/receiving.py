@@ -132,7 +132,7 @@ class Receiver:
         if not found:
             return
         try:
-            await asyncio.wrap_future(self._file.submit(lambda connection: spans.record(connection, found), len(found)))
+            await asyncio.wrap_future(self._file.keep(spans.record, found))
         except Full:
             self._defer(len(found))
         except sqlite3.Error as error:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from cart_observability.console import bulk
 from cart_observability.console.events import events
 from cart_observability.console.events.event_rows import LISTED, listed
 from cart_observability.console.records import Link, Span
@@ -20,7 +21,7 @@ MOST_LOOKS: Final = 20_000
 MOST_LINKS: Final = 8
 """Links of a span without a parent that are followed."""
 
-_KEEP: Final = f"INSERT INTO spans (trace, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_KEEP: Final = f"INSERT INTO spans (trace, {COLUMNS})"
 _ONE: Final = f"SELECT {COLUMNS} FROM spans WHERE trace = ? AND id = ?"  # noqa: S608  a constant
 
 
@@ -66,7 +67,7 @@ class _Recording:
             self._tally.edge(parent[POINT], child[POINT], child[END], child[FAILED])
         sightings = kin.sightings()
         trace_rows.keep(self._connection, [(key[0], span) for key, span in self._arrived.items()])
-        self._connection.executemany(_KEEP, self._rows)
+        bulk.insert(self._connection, _KEEP, self._rows)
         self._tally.write()
         events.sight(self._connection, sightings)
         return len(self._rows)

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from cart_observability.console import bulk
 from cart_observability.console.events.event_rows import NS_A_MILLISECOND
 from cart_observability.console.records import Span
 from cart_observability.console.traces.span_rows import identity
@@ -14,15 +15,15 @@ _START, _END, _SPANS, _ERRORS, _ROOT = 2, 3, 4, 5, 6
 _AT_ONCE: Final = 500
 _MOST_SPANS: Final = 2_000
 _NO_ROOT: Final = 1 << 63
-_KEEP: Final = f"""
-INSERT INTO traces ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+_INTO: Final = f"INSERT INTO traces ({COLUMNS})"
+_AGAIN: Final = """
 ON CONFLICT (number) DO UPDATE SET
     start = min(start, excluded.start), end = max(end, excluded.end),
     spans = spans + excluded.spans, errors = errors + excluded.errors,
     name = iif(excluded.root < root, excluded.name, name),
     service = iif(excluded.root < root, excluded.service, service),
     root = min(root, excluded.root)
-"""  # noqa: S608  a constant
+"""
 
 Row = Sequence[Any]
 """The values of `COLUMNS`; the lower `root` is, the nearer to its root is the span by which the trace is called."""
@@ -66,7 +67,7 @@ def keep(connection: sqlite3.Connection, spans: Iterable[tuple[int, Span]]) -> N
             summaries[number] = [number, identity_, span.start, span.end, 1, failed, root, span.name, span.service]
         else:
             _add(summary, span)
-    connection.executemany(_KEEP, summaries.values())
+    bulk.insert(connection, _INTO, list(summaries.values()), _AGAIN)
 
 
 def shown(connection: sqlite3.Connection, row: Row) -> dict[str, Any]:
