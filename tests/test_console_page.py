@@ -194,13 +194,19 @@ async def test_rates_on_the_map(visitor: Visitor) -> None:
     """No rate on the map covers another on a screen of any size, and a large screen gets a larger map."""
     await visitor.open("#/way")
     await visitor.page.wait_for_selector(".way-rate")
-    heights = {}
+
+    async def height() -> float:
+        box = await visitor.page.locator(".way-drawing.over").bounding_box()
+        return box["height"] if box else 0
+
+    async def is_larger() -> bool:
+        return 1.5 * usual < await height()
+
+    usual = await height()
     for width in WIDTHS:
         await visitor.page.set_viewport_size({"width": width, "height": 900})
         await visitor.comes_to(0, lambda: visitor.page.evaluate(OVERLAPS))
-        box = await visitor.page.locator(".way-drawing.over").bounding_box()
-        heights[width] = box["height"] if box else 0
-    assert 1.5 * heights[1280] < heights[2560]
+    await visitor.until(is_larger, height, f"more than {1.5 * usual}")
     await visitor.page.set_viewport_size(SCREEN)
 
 
