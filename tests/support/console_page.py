@@ -1,13 +1,18 @@
 """Someone at the console's page: where things are on it, and how its words are read as numbers."""
 
+import asyncio
 import re
 from dataclasses import dataclass
 from urllib.parse import quote
+
+from playwright.async_api import Locator
 
 from support.browser import Looker
 
 UNKNOWN = "\N{EN DASH}"
 UNITS = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "/s": 1.0, "%": 0.01, "": 1.0}
+COURSE_SECONDS = 60
+_MOMENT = re.compile(r"\d\d:\d\d:\d\d: ")
 _NUMBER = re.compile(r"(\d[\d,]*(?:\.\d+)?)\s?(µs|ms|min|s|h|/s|%|)(?![\w/])")
 
 
@@ -68,12 +73,20 @@ class Visitor(Looker):
     async def course(self, title: str) -> list[tuple[str, dict[str, float]]]:
         """A chart's values from its beginning to its end, by its arrow keys: (time of day, values by series)."""
         slider = self.page.locator(f'[role=slider][aria-label^="{title}"]')
+        async with asyncio.timeout(COURSE_SECONDS):
+            told = await self._told(slider)
+            # A chart that is drawn anew meanwhile is at no moment, and begins from its end.
+            while not all(map(_MOMENT.match, told)):
+                told = await self._told(slider)
+        return [(moment[:8], _values(moment[10:])) for moment in told]
+
+    async def _told(self, slider: Locator) -> list[str]:
         await slider.press("Home")
         told: list[str] = []
         while not told or (await slider.get_attribute("aria-valuetext")) != told[-1]:
             told.append(await slider.get_attribute("aria-valuetext") or "")
             await slider.press("ArrowRight")
-        return [(moment[:8], _values(moment[10:])) for moment in told]
+        return told
 
     async def figure(self, row: str, column: int) -> float:
         """A figure of the table of capacities, by what it begins with and its handler's column."""
