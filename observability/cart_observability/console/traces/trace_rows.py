@@ -15,8 +15,8 @@ _START, _END, _SPANS, _ERRORS, _ROOT = 2, 3, 4, 5, 6
 _AT_ONCE: Final = 500
 _MOST_SPANS: Final = 2_000
 _NO_ROOT: Final = 1 << 63
-_INTO: Final = f"INSERT INTO traces ({COLUMNS})"
-_AGAIN: Final = """
+_KEEP: Final = f"INSERT INTO traces ({COLUMNS})"
+_KNOWN: Final = """
 ON CONFLICT (number) DO UPDATE SET
     start = min(start, excluded.start), end = max(end, excluded.end),
     spans = spans + excluded.spans, errors = errors + excluded.errors,
@@ -67,7 +67,7 @@ def keep(connection: sqlite3.Connection, spans: Iterable[tuple[int, Span]]) -> N
             summaries[number] = [number, identity_, span.start, span.end, 1, failed, root, span.name, span.service]
         else:
             _add(summary, span)
-    bulk.insert(connection, _INTO, list(summaries.values()), _AGAIN)
+    bulk.insert(connection, _KEEP, list(summaries.values()), _KNOWN)
 
 
 def shown(connection: sqlite3.Connection, row: Row) -> dict[str, Any]:
