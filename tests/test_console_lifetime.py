@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 
 from cart_observability.console.console import Console, Place
-from cart_observability.console.pace import LEAST_SHARE, OWN_SHARE, SAMPLES, SHARE, WATCHED_SHARE, Pace
 from cart_observability.http_server import CannotListen
 from support.console_running import EVENT, export, made, watching
 from support.polling import eventually
@@ -99,21 +98,6 @@ async def test_the_end_comes_soon(tmp_path: Path) -> None:
         assert asyncio.get_running_loop().time() - ending < 5
         for stream in streams:
             await stream.read()
-
-
-def test_the_pace_of_a_guest() -> None:
-    """A console that is a guest in a busy process works little, more while somebody looks on; in its own it hurries."""
-    guest, owner = Pace(is_guest=True), Pace(is_guest=False)
-    assert [SHARE, OWN_SHARE] == [guest.share, owner.share]
-    for pace in (guest, owner):
-        pace._late.extend([0.05] * SAMPLES)
-    assert [LEAST_SHARE, OWN_SHARE] == [guest.share, owner.share]
-    assert 0.2 > owner.rest(1.0)
-    assert 1.47 == pytest.approx(guest.rest(0.03))
-    guest.is_watched = lambda: True
-    assert WATCHED_SHARE == guest.share
-    guest._late.extend([0.05] * (SAMPLES // 2 - 1) + [0.001] * (SAMPLES // 2 + 1))
-    assert SHARE == guest.share
 
 
 async def test_a_guest_that_is_watched(tmp_path: Path) -> None:
