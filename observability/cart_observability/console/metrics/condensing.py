@@ -13,6 +13,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from cart_observability.console import bulk
 from cart_observability.console.metrics.extents import first_slot, known
 from cart_observability.console.metrics.series import CUMULATIVE, GONE, UP, Stored
 from cart_observability.console.metrics.tiers import SECOND, TEN_SECONDS, TIERS, Tier
@@ -25,7 +26,7 @@ GRACE: Final = 15 * SECOND
 Point = tuple[int, Stored]
 """A time, and the value."""
 
-_STORE: Final = "INSERT OR REPLACE INTO samples (tier, slot, series, at, value) VALUES (?, ?, ?, ?, ?)"
+_STORE: Final = "INSERT OR REPLACE INTO samples (tier, slot, series, at, value)"
 _MADE: Final = "INSERT OR REPLACE INTO condensed (tier, until) VALUES (?, ?)"
 # Of each point's time the largest exemplar of a series.
 _THIN_OUT: Final = """
@@ -83,7 +84,7 @@ def _condense(connection: sqlite3.Connection, finer: Tier, coarser: Tier, slot: 
         for time, value in points:
             in_slot, at = coarser.place(time)
             made.append((coarser.number, in_slot, id_, at, value))
-    connection.executemany(_STORE, made)
+    bulk.insert(connection, _STORE, made)
     connection.execute(_MADE, (coarser.number, (slot + 1) * finer.slot))
     if finer.slot == TEN_SECONDS.slot:
         connection.execute(_THIN_OUT, {"slot": slot, "step": coarser.step})

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from cart_observability.console import bulk
 from cart_observability.console.metrics.series import GAUGE, GONE, UP, Parts, Stored, packed, unpacked
 from cart_observability.console.metrics.tiers import SCRAPES, TEN_SECONDS, TIERS
 from cart_observability.console.metrics.tracks import Identity, Place, SampleName, Track, placed
@@ -15,18 +16,14 @@ SAME_LIFE_SECONDS: Final = 1.0
 
 _KNOWN: Final = "SELECT id, base, seen FROM series WHERE name = ? AND process = ? AND labels = ? AND bounds = ?"
 # Whole, not as a change alone: the series may have been pruned meanwhile, and its row with it.
-_NOTE: Final = """
-INSERT INTO series (name, process, labels, bounds, kind, id, base, seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET base = excluded.base, seen = excluded.seen
-"""
+_NOTE: Final = "INSERT INTO series (name, process, labels, bounds, kind, id, base, seen)"
+_NOTED: Final = "ON CONFLICT (id) DO UPDATE SET base = excluded.base, seen = excluded.seen"
 _DESCRIBE: Final = "INSERT OR REPLACE INTO metrics (name, kind, about) VALUES (?, ?, ?)"
-_STORE: Final = "INSERT OR REPLACE INTO samples (tier, slot, series, at, value) VALUES (0, ?, ?, ?, ?)"
-_STORE_MISSING: Final = "INSERT OR IGNORE INTO samples (tier, slot, series, at, value) VALUES (0, ?, ?, ?, ?)"
-_STORE_EXEMPLAR: Final = """
-INSERT OR IGNORE INTO exemplars (slot, series, time, value, trace_id, span_id) VALUES (?, ?, ?, ?, ?, ?)
-"""
+_STORE: Final = "INSERT OR REPLACE INTO samples (tier, slot, series, at, value)"
+_STORE_MISSING: Final = "INSERT OR IGNORE INTO samples (tier, slot, series, at, value)"
+_STORE_EXEMPLAR: Final = "INSERT OR IGNORE INTO exemplars (slot, series, time, value, trace_id, span_id)"
 
-Row = tuple[int, int, int, Stored]
+Row = tuple[int, int, int, int, Stored]
 
 
 class Recorder:
@@ -55,7 +52,7 @@ class Recorder:
             self._take(connection, family, time)
         self._sizes = {family.name: len(family.samples) for family in families}
         rows = [*self._vanished(connection, time), *self._settled(connection, time, is_reborn=is_reborn)]
-        connection.executemany(_STORE, [*rows, _row(up, time, 1.0)])
+        bulk.insert(connection, _STORE, [*rows, _row(up, time, 1.0)])
         self._store_exemplars(connection, time)
         self._last = time
 
@@ -63,7 +60,7 @@ class Recorder:
         """Record that the process could not be scraped at a time, in ns since the epoch."""
         up = self._begin(connection)
         self._note(connection, [up], time)
-        connection.execute(_STORE, _row(up, time, 0.0))
+        bulk.insert(connection, _STORE, [_row(up, time, 0.0)])
 
     def _begin(self, connection: sqlite3.Connection) -> Track:
         self._scrape += 1
@@ -120,7 +117,7 @@ class Recorder:
         found = connection.execute(_KNOWN, track.identity).fetchone()
         if found is None:
             row = (*track.identity, track.kind, None, packed(track.base), 0)
-            track.id = connection.execute(_NOTE, row).lastrowid or 0
+            track.id = connection.execute(f"{_NOTE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0
             return
         track.id, base, seen = found
         track.base = unpacked(base)
@@ -130,7 +127,7 @@ class Recorder:
     def _count_from_before(self, connection: sqlite3.Connection, track: Track, time: int) -> None:
         """A process that was scraped without the series had counted nothing of it yet, or nothing more."""
         if track.is_cumulative and self._last is not None and 0 <= time - self._last <= SCRAPES.gap:
-            connection.execute(_STORE_MISSING, _row(track, self._last, packed(track.total)))
+            bulk.insert(connection, _STORE_MISSING, [_row(track, self._last, packed(track.total))])
 
     def _settled(self, connection: sqlite3.Connection, time: int, *, is_reborn: bool) -> Iterator[Row]:
         """What is to be stored: everything in the first scrape of a slot, later what has changed."""
@@ -149,7 +146,7 @@ class Recorder:
 
     def _note(self, connection: sqlite3.Connection, tracks: Iterable[Track], time: int) -> None:
         rows = [(*track.identity, track.kind, track.id, packed(track.base), time) for track in tracks]
-        connection.executemany(_NOTE, rows)
+        bulk.insert(connection, _NOTE, rows, _NOTED)
 
     def _vanished(self, connection: sqlite3.Connection, time: int) -> Sequence[Row]:
         """What is to be stored of series that the process shows no longer; should one come back, it begins at zero."""
@@ -174,7 +171,7 @@ class Recorder:
                 # A clock that is ahead must not put them where nobody looks and nothing is pruned.
                 at = min(best.time, time)
                 rows.append((at // TEN_SECONDS.slot, track.id, at, best.value, best.trace_id, best.span_id))
-        connection.executemany(_STORE_EXEMPLAR, rows)
+        bulk.insert(connection, _STORE_EXEMPLAR, rows)
 
 
 def newest(connection: sqlite3.Connection, series: int, seen: int) -> Parts:
@@ -192,7 +189,7 @@ def newest(connection: sqlite3.Connection, series: int, seen: int) -> Parts:
 
 def _row(track: Track, time: int, value: Stored) -> Row:
     slot, at = SCRAPES.place(time)
-    return slot, track.id, at, value
+    return SCRAPES.number, slot, track.id, at, value
 
 
 def _last_scrape(connection: sqlite3.Connection, series: int) -> int | None:

@@ -22,6 +22,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from cart_observability.console import bulk
 from cart_observability.console.events.sightings import HANDLER, PROCESS, handler_of, operation_of
 from cart_observability.console.records import Span
 
@@ -50,6 +51,10 @@ NO_PARENT: Final = 0
 
 Key = TypeVar("Key", int, tuple[int, int])
 
+_KNOWN_EDGE: Final = """
+ON CONFLICT DO UPDATE SET
+    spans = spans + excluded.spans, errors = errors + excluded.errors, last = max(last, excluded.last)
+"""
 _LONGEST: Final = 200
 _PARTS: Final = 3
 """Of a whole RabbitMQ destination: exchange, routing key, queue."""
@@ -164,13 +169,8 @@ class Tally:
         changes = "spans = spans + ?, errors = errors + ?, last = max(last, ?)"
         seen = [(*counts, number) for number, counts in self._seen.items()]
         self._connection.executemany(f"UPDATE points SET {changes} WHERE number = ?", seen)  # noqa: S608  a constant
-        self._connection.executemany(
-            """
-            INSERT INTO edges VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-                spans = spans + excluded.spans, errors = errors + excluded.errors, last = max(last, excluded.last)
-            """,
-            [(*ends, *counts) for ends, counts in self._edges.items()],
-        )
+        edges = [(*ends, *counts) for ends, counts in self._edges.items()]
+        bulk.insert(self._connection, "INSERT INTO edges", edges, _KNOWN_EDGE)
         _forget_some(self._connection)
 
     def _number(self, point: Point) -> int:
