@@ -393,6 +393,15 @@ async def test_charts(visitor: Visitor, demo: WatchedDemo) -> None:
     await visitor.open("#/charts?last=900")
 
 
+async def test_charts_out_of_sight(visitor: Visitor) -> None:
+    """Every chart is drawn, however far down the page: who prints it gets them all."""
+    await visitor.open("#/charts?last=900")
+    await visitor.page.wait_for_function(
+        "() => { const all = [...document.querySelectorAll('.chart')];"
+        " return all.length > 10 && all.every(one => one.querySelector('canvas')); }"
+    )
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 @pytest.mark.usefixtures("healed")
 async def test_fault(name: str, visitor: Visitor, demo: WatchedDemo) -> None:

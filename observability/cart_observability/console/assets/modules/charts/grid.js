@@ -1,4 +1,4 @@
-/** Many charts that are asked for together: only those in sight, a few at a time, again and again while live. */
+/** Many charts that are asked for together, a few at a time: those in sight first, again and again while live. */
 import { get } from "../api.js";
 
 /**
@@ -18,13 +18,13 @@ export class ChartGrid {
     constructor({ range, live }) {
         this.range = range;
         this.live = live;
-        /** @type {Map<Element, {chart: Chart, question: Question, seen: boolean}>} */
+        /** @type {Map<Element, {chart: Chart, question: Question, seen: boolean, old: boolean}>} */
         this.cells = new Map();
         this.round = new AbortController();
         this.timer = 0;
         this.observer = new IntersectionObserver((entries) => this.sighted(entries), { rootMargin: "150px" });
         this.ends = [
-            range.onChange(() => this.refresh()),
+            range.onChange(() => this.renew()),
             live.onState((now, before) => void (before === "lost" && this.refresh())),
         ];
     }
@@ -34,7 +34,7 @@ export class ChartGrid {
      * @param {Question} question
      */
     add(chart, question) {
-        this.cells.set(chart.element, { chart, question, seen: false });
+        this.cells.set(chart.element, { chart, question, seen: false, old: true });
         this.observer.observe(chart.element);
     }
 
@@ -67,17 +67,27 @@ export class ChartGrid {
         }
     }
 
-    /** Ask for all that is in sight, now; what was asked for before no longer counts. */
+    /** Ask for all, of another time range. */
+    renew() {
+        [...this.cells.values()].forEach((cell) => (cell.old = true));
+        this.refresh();
+    }
+
+    /** Ask for all that is in sight, then for what was not asked for yet; an earlier question no longer counts. */
     async refresh() {
         this.round.abort();
         clearTimeout(this.timer);
         const { signal } = (this.round = new AbortController());
         const asked = this.range.bounds();
         const idle = document.hidden || !this.live.reached;
-        const waiting = idle ? [] : [...this.cells.values()].filter((cell) => cell.seen);
+        const cells = [...this.cells.values()];
+        // What is out of sight is there for who prints the page, or scrolls fast.
+        const asking = [...cells.filter((cell) => cell.seen), ...cells.filter((cell) => !cell.seen && cell.old)];
+        const waiting = idle ? [] : asking;
         const next = async () => {
             for (let cell = waiting.shift(); cell && !signal.aborted; cell = waiting.shift()) {
                 await load(cell.chart, cell.question, asked, signal);
+                cell.old &&= signal.aborted;
             }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, next));
