@@ -172,7 +172,7 @@ async def test_metrics(tmp_path: Path, metrics: Metrics) -> None:
         assert {"name", "title", "unit", "about", "group"} == set(charts["throughput"])
         assert [] == (await console.ask("/api/charts/throughput"))["series"]
         silent = await console.source("metrics", "nobody")
-        assert ("never", True) == (silent["state"], "refused" in silent["detail"])
+        assert (None, True) == (silent["last"], "refused" in silent["detail"])
 
 
 async def test_what_happens_now(console: Asker) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from cart_observability.console.file import SignalFile
 from cart_observability.console.metrics import samples
-from cart_observability.console.metrics.scraping import LARGEST_BODY, MOST_SAMPLES, Scraper
+from cart_observability.console.metrics.scraping import LARGEST_BODY, LATE, MOST_SAMPLES, Scraper, Target
 from cart_observability.exposition import Exposition
 from cart_observability.metrics import Metrics
 from cart_observability.tracing import extract
@@ -109,15 +109,23 @@ async def test_the_last_scrape(file: SignalFile) -> None:
     assert {"worker": 1.0} == totals(file, "cartscope_commands_repeated_total")
 
 
+def test_a_process_that_may_be_starting() -> None:
+    """A process that does not answer yet is no trouble, and one that never does is."""
+    target = Target("http://127.0.0.1:9/metrics", failures=LATE, reason="connection refused")
+    assert "never" == target.source("api", 0, QUICK)["state"]
+    target.failures += 1
+    assert "silent" == target.source("api", 0, QUICK)["state"]
+
+
 async def test_processes_that_come_and_go(file: SignalFile) -> None:
     """A process that is down is a counted failure with a reason; it is scraped when it is back, others meanwhile."""
     registry = CollectorRegistry()
     Metrics(registry).event_repeated()
     targets = {"api": "http://127.0.0.1:9/metrics"}
     async with scraping(file, targets) as scraper:
-        await until(lambda: "api" in scraper.targets and scraper.targets["api"].failures > 1)
+        await until(lambda: "api" in scraper.targets and scraper.targets["api"].failures > LATE)
         (source,) = scraper.sources(time.time_ns())
-        assert ("never", None, "connection refused") == (source["state"], source["last"], source["detail"])
+        assert ("silent", None, "connection refused") == (source["state"], source["last"], source["detail"])
         exposition = Exposition(registry, 0)
         targets |= {"api": exposition.url, "relay": exposition.url}
         await until(lambda: totals(file, "cartscope_commands_repeated_total") == {"api": 1.0, "relay": 1.0})
@@ -186,7 +194,7 @@ async def test_what_is_no_exposition(case: str, file: SignalFile, monkeypatch: p
     async with served(answer) as url, scraping(file, {"odd": url}) as scraper:
         await until(lambda: "odd" in scraper.targets and scraper.targets["odd"].failures > 1)
         (source,) = scraper.sources(time.time_ns())
-    assert ("never", 0) == (source["state"], source["received"])
+    assert (None, 0) == (source["last"], source["received"])
     assert reason in source["detail"]
 
 

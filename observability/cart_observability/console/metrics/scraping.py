@@ -37,7 +37,8 @@ MOST_SAMPLES: Final = 20_000
 MOST_TARGETS: Final = 200
 LONGEST_REASON: Final = 300
 LATE: Final = 3
-"""A process is silent that was last scraped longer ago than so many scrapes take, or so many seconds."""
+"""A process is silent that was last scraped longer ago than so many scrapes take, or so many seconds; one that never
+was, and may only be starting, after more failures than that."""
 SAMPLES_A_WEIGHT: Final = 20
 """Samples that are as much work for the writer as a line or a span: most are not stored, for they do not change."""
 
@@ -81,10 +82,11 @@ class Target:
         """As a source of the overview, in JSON; `now` in ns, `seconds` what lies between two scrapes."""
         behind = None if self.last is None else max(0, now - self.last) / MILLISECOND
         is_fresh = behind is not None and self.reason is None and behind <= LATE * max(seconds, 1.0) * 1000
+        is_awaited = behind is None and self.failures <= LATE
         return {
             "kind": "metrics",
             "name": name,
-            "state": "fresh" if is_fresh else "never" if behind is None else "silent",
+            "state": "fresh" if is_fresh else "never" if is_awaited else "silent",
             "last": None if self.last is None else self.last / MILLISECOND,
             "behind_ms": behind,
             "received": self.samples,
