@@ -77,6 +77,8 @@ PAGES = {
     "logs?q=cartscope.handler:threshold": ".logs-line",
     "logs?q=TimeoutError": ".logs-line",
     "logs?q=event.duration>=2000000": ".logs-line",
+    "logs?q=event handled": ".logs-line",
+    "logs?q=NOT log.level:info": ".logs-line",
     "capacity": ".capacity-figures",
 }
 RANGES = ("3600", "whole")

@@ -30,6 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_groups, "LINES", 4)
     monkeypatch.setattr(line_index, "LINES", 16)
     monkeypatch.setattr(line_counts, "FEW", 1)
+    monkeypatch.setattr(line_counts, "SLICE", 5)
 
 
 @pytest.fixture
@@ -133,6 +134,18 @@ def test_time_runs_out(connection: sqlite3.Connection) -> None:
         rounds += 1
     assert ("a x 7 x 7", 13) == (answer["lines"][0]["message"], rounds)
     assert not line_counts.count(connection, read("x"), START, START + 60 * SECOND, seconds=0)["complete"]
+
+
+@pytest.mark.usefixtures("small")
+def test_time_runs_out_where_nothing_is_found(connection: sqlite3.Connection) -> None:
+    """A part of the index that has nothing takes time, too: a search says that it has come to its end."""
+    lines.record(connection, [line(0, "rare"), *(line(number, "usual") for number in range(1, 40))])
+    answers = [lines.search(connection, read("rare"), FIRST, LAST, seconds=0)]
+    while not answers[-1]["lines"]:
+        answers.append(lines.search(connection, read("rare"), FIRST, LAST, answers[-1]["before"], seconds=0))
+    assert [32, 16] == [answer["before"] for answer in answers[:-1]]
+    assert ["rare"] == [each["message"] for each in answers[-1]["lines"]]
+    assert not line_counts.count(connection, read("NOT usual"), START, START + 60 * SECOND, seconds=0)["complete"]
 
 
 def test_a_range_of_time(connection: sqlite3.Connection) -> None:

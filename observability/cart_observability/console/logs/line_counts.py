@@ -7,6 +7,7 @@ look at any. The lines of the others, mostly a few for each such time, are looke
 import sqlite3
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ LEVELS: Final = 8
 OTHER: Final = "other"
 FEW: Final = 5_000
 """Lines that are looked at one by one sooner than counted time by time."""
+SLICE: Final = line_index.LINES // 4
+"""Lines that are looked at without a look at the time in between."""
 _SECONDS: Final = (1, 2, 5, 10, 15, 30)
 _WIDTHS_MS: Final = (
     *(step * size for size in (1, 10, 100) for step in (1, 2, 5)),
@@ -127,6 +130,8 @@ class _Counter:
         bounds = self._condition.bounds(line_index.heads(self._connection))
         if bounds.sure is not None:
             for part in line_index.parts_of(self._connection, reach):
+                if self._is_over():
+                    return
                 self._indexed(
                     part, bounds.sure, _narrowed(reach, part * line_index.LINES, (part + 1) * line_index.LINES - 1)
                 )
@@ -148,10 +153,11 @@ class _Counter:
     def _indexed(self, part: int, expression: str, reach: Reach) -> None:
         """A part of the index."""
         self._tally(part, line_index.OTHER, expression, reach)
-        # Each search for what starts with a text collects all there is in a part before it gives any.
+        # Each search for what starts with a text collects all there is in a part before it gives any: fewer are better.
         is_collected = START in expression
         if is_collected or line_index.count(self._connection, part, expression, reach.first, reach.last, FEW) < FEW:
-            self._tally(part, line_index.USUAL, expression, reach)
+            for few in _slices(reach):
+                self._tally(part, line_index.USUAL, expression, few)
             return
         runs, gaps = self._pieces(reach)
         for gap in gaps:
@@ -170,12 +176,15 @@ class _Counter:
     def _looked_at(self, expression: str, reach: Reach) -> None:
         """Lines of which the index does not know enough."""
         contents = Contents(self._connection)
-        for id_ in line_index.ids(self._connection, expression, reach):
+        for part in line_index.parts_of(self._connection, reach):
             if self._is_over():
                 return
-            line = contents.line(id_)
-            if self._condition.holds(line):
-                self._counts.add(line.time // self._counts.width * self._counts.width, line.level, 1)
+            for id_ in line_index.ids(self._connection, part, expression, reach):
+                if self._is_over():
+                    return
+                line = contents.line(id_)
+                if self._condition.holds(line):
+                    self._counts.add(line.time // self._counts.width * self._counts.width, line.level, 1)
 
     def _is_over(self) -> bool:
         if time.monotonic() > self._deadline:
@@ -192,6 +201,12 @@ class _Counter:
             _narrowed(reach, end + 1, start - 1) for end, start in zip(ends, starts, strict=True) if end + 1 < start
         ]
         return runs[::-1], gaps[::-1]
+
+
+def _slices(reach: Reach) -> Iterator[Reach]:
+    """A reach in pieces of so many lines, newest first."""
+    for last in range(reach.last, reach.first - 1, -SLICE):
+        yield _narrowed(reach, last - SLICE + 1, last)
 
 
 def _narrowed(reach: Reach, first: int, last: int) -> Reach:

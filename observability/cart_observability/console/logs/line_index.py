@@ -61,14 +61,13 @@ def parts_of(connection: sqlite3.Connection, reach: Reach) -> list[int]:
     return [part for part in parts(connection) if reach.first // LINES <= part <= reach.last // LINES]
 
 
-def ids(connection: sqlite3.Connection, expression: str, reach: Reach) -> Iterator[int]:
-    """The lines that have an expression, newest first."""
-    for part in parts_of(connection, reach):
-        found = (
-            connection.execute(_asked(part, kind, "found.rowid", "ORDER BY found.rowid DESC"), (expression, *reach))
-            for kind in (USUAL, OTHER)
-        )
-        yield from (id_ for (id_,) in merge(*found, reverse=True))
+def ids(connection: sqlite3.Connection, part: int, expression: str, reach: Reach) -> Iterator[int]:
+    """The lines of a part that have an expression, newest first."""
+    found = (
+        connection.execute(_asked(part, kind, "found.rowid", "ORDER BY found.rowid DESC"), (expression, *reach))
+        for kind in (USUAL, OTHER)
+    )
+    return (id_ for (id_,) in merge(*found, reverse=True))
 
 
 def tally(

@@ -14,7 +14,7 @@ from cart_observability.console.charts import marks
 from cart_observability.console.events import events
 from cart_observability.console.logs import line_groups, line_index, terms
 from cart_observability.console.logs.conditions import Condition, Everything, within
-from cart_observability.console.logs.line_groups import BUDGET_SECONDS, Contents, newest, oldest, snapshot
+from cart_observability.console.logs.line_groups import BUDGET_SECONDS, Contents, Reach, newest, oldest, snapshot
 from cart_observability.console.logs.moments import FIRST, LAST
 from cart_observability.console.records import Line
 
@@ -126,7 +126,7 @@ class _Search:
     """Lines of which a condition holds, newest first.
 
     Attributes:
-        looked_until: The last id looked at when time ran out; None as long as it did not.
+        looked_until: The last id that was come to when time ran out; None as long as it did not.
     """
 
     def __init__(
@@ -151,20 +151,31 @@ class _Search:
 
     def __iter__(self) -> Iterator[tuple[int, Line]]:
         contents = Contents(self._connection)
-        for id_ in self._candidates() if self._reach else ():
-            line = contents.line(id_)
-            if self._condition.holds(line):
-                yield id_, line
-            if time.monotonic() > self._deadline:
-                self.looked_until = id_
+        for first, ids in self._stretches(self._reach) if self._reach else ():
+            for id_ in ids:
+                line = contents.line(id_)
+                if self._condition.holds(line):
+                    yield id_, line
+                if self._is_over():
+                    self.looked_until = id_
+                    return
+            if self._reach and first > self._reach.first and self._is_over():
+                self.looked_until = first
                 return
 
-    def _candidates(self) -> Iterator[int]:
-        assert self._reach is not None
+    def _stretches(self, reach: Reach) -> Iterator[tuple[int, Iterator[int]]]:
+        """Candidates, newest first, and from which id on they are all there are; some stretches have none."""
         if isinstance(self._condition, Everything):
-            return line_groups.ids(self._connection, self._reach)
+            yield reach.first, line_groups.ids(self._connection, reach)
+            return
         expression = self._condition.bounds(line_index.heads(self._connection)).possible
-        return line_index.ids(self._connection, expression, self._reach) if expression else iter(())
+        if expression is None:
+            return
+        for part in line_index.parts_of(self._connection, reach):
+            yield part * line_index.LINES, line_index.ids(self._connection, part, expression, reach)
+
+    def _is_over(self) -> bool:
+        return time.monotonic() > self._deadline
 
 
 def prune(connection: sqlite3.Connection, rows: int) -> int:
