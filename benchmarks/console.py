@@ -1,5 +1,8 @@
 """What the console costs a demo: throughput and CPU of a replay with and without it, in turn; and how soon it is up.
 
+A demo without a console makes no spans. So that what these cost can be told from what the console does, a third replay
+goes without it, too, and sends its spans to what throws them away.
+
     .venv/bin/python benchmarks/console.py FILE_OF_BASKETS [--rounds 5]
 
 Memory is that of a demo at 20 events a second with a page open, after a minute.
@@ -15,8 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from urllib.request import urlopen
 
@@ -25,13 +31,42 @@ import psutil
 CARTSCOPE = (sys.executable, "-m", "cart_platform", "demo")
 ENVIRONMENT = os.environ | {"CARTSCOPE_API_PORT": "0", "CARTSCOPE_CONSOLE_PORT": "0"}
 WARM_SECONDS = 60
+WITHOUT = ("--no-console",)
 
 
-def replay(file: Path, options: Sequence[str]) -> tuple[float, float]:
+class Sink(BaseHTTPRequestHandler):
+    """Takes spans, and throws them away."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Take some."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *_args: object) -> None:  # noqa: A002  the name of the class above
+        """Says nothing of each request."""
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    """What throws spans away; gives its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Sink) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def replay(file: Path, options: Sequence[str], more: dict[str, str]) -> tuple[float, float]:
     """Events a second that a replay gets through, and seconds of CPU of the whole process."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     finished = subprocess.run(
-        [*CARTSCOPE, "--replay", str(file), "--json", *options], env=ENVIRONMENT, capture_output=True, check=True
+        [*CARTSCOPE, "--replay", str(file), "--json", *options],
+        env=ENVIRONMENT | more,
+        capture_output=True,
+        check=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -39,15 +74,24 @@ def replay(file: Path, options: Sequence[str]) -> tuple[float, float]:
 
 
 def compare(file: Path, rounds: int) -> None:
-    """Print both ways, round by round, and the ratio of their medians."""
-    ways: dict[str, list[tuple[float, float]]] = {"without": [], "with": []}
-    for number in range(rounds):
-        for name, options in (("without", ["--no-console"]), ("with", [])):
-            ways[name].append(replay(file, options))
-            rate, cpu = ways[name][-1]
-            print(f"round {number + 1} {name:8} {rate:8.1f} events/s {cpu:6.1f} s of CPU")
-    rates = {name: statistics.median(rate for rate, _ in found) for name, found in ways.items()}
-    print(f"with the console {rates['with'] / rates['without']:.3f} of the throughput without")
+    """Print all ways, round by round, and the ratios of their medians."""
+    rates: dict[str, list[float]] = {"without": [], "traced": [], "with": []}
+    with sink() as address:
+        ways = {
+            "without": (WITHOUT, {}),
+            "traced": (WITHOUT, {"OTEL_EXPORTER_OTLP_ENDPOINT": address}),
+            "with": ((), {}),
+        }
+        for number in range(rounds):
+            for name, (options, more) in ways.items():
+                rate, cpu = replay(file, options, more)
+                rates[name].append(rate)
+                print(f"round {number + 1} {name:8} {rate:8.1f} events/s {cpu:6.1f} s of CPU", flush=True)
+    median = {name: statistics.median(found) for name, found in rates.items()}
+    print(f"with the console {median['with'] / median['without']:.3f} of the throughput without")
+    print(
+        f"with the console {median['with'] / median['traced']:.3f} of the throughput without, where spans are made, too"
+    )
 
 
 def asked(url: str, path: str) -> Any:

@@ -42,7 +42,7 @@ def test_the_pace_of_a_guest(seen: list[Moment]) -> None:
         pace._moments.extend(seen)
     assert [LEAST_SHARE, OWN_SHARE] == [guest.share, owner.share]
     assert 0.2 > owner.rest(1.0)
-    assert 1.47 == pytest.approx(guest.rest(0.03))
+    assert 2.97 == pytest.approx(guest.rest(0.03))
     guest.is_watched = lambda: True
     assert WATCHED_SHARE == guest.share
     guest._moments.extend(moments(late=0.001, others=0.3))

@@ -14,7 +14,7 @@ SHARE: Final = 0.5
 """Of the same for a guest, where there is room for it."""
 WATCHED_SHARE: Final = 0.15
 """Of the same, where the process is busy and somebody looks on: some 3,000 lines a second."""
-LEAST_SHARE: Final = 0.02
+LEAST_SHARE: Final = 0.01
 """Of the same, where nobody does: what waits meanwhile is in files, and is read when there is room."""
 LATE_SECONDS: Final = 0.008
 """An event loop that is half of the time later than this with what is due has all that it can do."""
