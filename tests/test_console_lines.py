@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_groups, "LINES", 4)
     monkeypatch.setattr(line_index, "LINES", 16)
     monkeypatch.setattr(line_counts, "FEW", 1)
-    monkeypatch.setattr(line_counts, "SLICE", 5)
+    monkeypatch.setattr(line_counts, "AT_ONCE", 5)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ look at any. The lines of the others, mostly a few for each such time, are looke
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from operator import attrgetter
 from typing import Any, Final
 
@@ -23,7 +22,7 @@ LEVELS: Final = 8
 OTHER: Final = "other"
 FEW: Final = 5_000
 """Lines that are looked at one by one sooner than counted time by time."""
-SLICE: Final = line_index.LINES // 4
+AT_ONCE: Final = 1 << 15
 """Lines that are looked at without a look at the time in between."""
 _SECONDS: Final = (1, 2, 5, 10, 15, 30)
 _WIDTHS_MS: Final = (
@@ -153,11 +152,10 @@ class _Counter:
     def _indexed(self, part: int, expression: str, reach: Reach) -> None:
         """A part of the index."""
         self._tally(part, line_index.OTHER, expression, reach)
-        # Each search for what starts with a text collects all there is in a part before it gives any: fewer are better.
+        # Each search for what starts with a text collects all there is in a part before it gives any.
         is_collected = START in expression
         if is_collected or line_index.count(self._connection, part, expression, reach.first, reach.last, FEW) < FEW:
-            for few in _slices(reach):
-                self._tally(part, line_index.USUAL, expression, few)
+            self._tally(part, line_index.USUAL, expression, reach)
             return
         runs, gaps = self._pieces(reach)
         for gap in gaps:
@@ -169,9 +167,13 @@ class _Counter:
             self._counts.add(run.start, line_index.USUAL_LEVEL, lines)
 
     def _tally(self, part: int, kind: str, expression: str, reach: Reach) -> None:
-        if not self._is_over():
-            for found in line_index.tally(self._connection, part, kind, expression, reach, self._counts.width):
-                self._counts.add(*found)
+        looked = AT_ONCE
+        while looked == AT_ONCE and not self._is_over():
+            found = line_index.tally(self._connection, part, kind, expression, reach, self._counts.width, AT_ONCE)
+            for start, level, lines, _ in found:
+                self._counts.add(start, level, lines)
+            looked = sum(lines for _, _, lines, _ in found)
+            reach = reach._replace(last=min((first for *_, first in found), default=0) - 1)
 
     def _looked_at(self, expression: str, reach: Reach) -> None:
         """Lines of which the index does not know enough."""
@@ -201,12 +203,6 @@ class _Counter:
             _narrowed(reach, end + 1, start - 1) for end, start in zip(ends, starts, strict=True) if end + 1 < start
         ]
         return runs[::-1], gaps[::-1]
-
-
-def _slices(reach: Reach) -> Iterator[Reach]:
-    """A reach in pieces of so many lines, newest first."""
-    for last in range(reach.last, reach.first - 1, -SLICE):
-        yield _narrowed(reach, last - SLICE + 1, last)
 
 
 def _narrowed(reach: Reach, first: int, last: int) -> Reach:

@@ -147,7 +147,7 @@ def ids(connection: sqlite3.Connection, reach: Reach) -> Iterator[int]:
 
 
 def tally(connection: sqlite3.Connection, reach: Reach, width: int) -> Iterator[tuple[int, str, int]]:
-    """How many lines there are by time and level, as `line_index.tally` gives them."""
+    """How many lines there are: the start of a time, of a given width in ns, a level, the lines of both."""
     what = "SELECT time / ? * ?, level, count(*) FROM lines"
     where = "WHERE id BETWEEN ? AND ? AND time >= ? AND time < ? GROUP BY 1, 2"
     return iter(connection.execute(f"{what} {where}", (width, width, *reach)))

@@ -71,9 +71,9 @@ def ids(connection: sqlite3.Connection, part: int, expression: str, reach: Reach
 
 
 def tally(
-    connection: sqlite3.Connection, part: int, kind: str, expression: str, reach: Reach, width: int
-) -> list[tuple[int, str, int]]:
-    """How many lines have an expression: the start of a time, a level, the lines of both; one look at each of them.
+    connection: sqlite3.Connection, part: int, kind: str, expression: str, reach: Reach, width: int, limit: int
+) -> list[tuple[int, str, int, int]]:
+    """How many lines have an expression: the start of a time, a level, the lines of both, the first id of them.
 
     Args:
         connection: Any.
@@ -82,9 +82,12 @@ def tally(
         expression: Of terms.
         reach: Where to look within the part.
         width: From one time to the next, in ns; the times are multiples of it.
+        limit: Lines that are looked at, the newest.
     """
-    asked = _asked(part, kind, "lines.time / ? * ?, lines.level, count(*)", "GROUP BY 1, 2")
-    return connection.execute(asked, (width, width, expression, *reach)).fetchall()
+    what = "lines.time / ? * ? AS start, lines.level AS level, lines.id AS id"
+    found = _asked(part, kind, what, "ORDER BY found.rowid DESC LIMIT ?")
+    asked = f"SELECT start, level, count(*), min(id) FROM ({found}) GROUP BY 1, 2"  # noqa: S608  as in `_asked`
+    return connection.execute(asked, (width, width, expression, *reach, limit)).fetchall()
 
 
 def count(connection: sqlite3.Connection, part: int, expression: str, first: int, last: int, limit: int = LINES) -> int:

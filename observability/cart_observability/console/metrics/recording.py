@@ -116,8 +116,8 @@ class Recorder:
         """Give a series its id, and read back how far it was counted."""
         found = connection.execute(_KNOWN, track.identity).fetchone()
         if found is None:
-            row = (*track.identity, track.kind, None, packed(track.base), 0)
-            track.id = connection.execute(f"{_NOTE} VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row).lastrowid or 0
+            bulk.insert(connection, _NOTE, [(*track.identity, track.kind, None, packed(track.base), 0)])
+            (track.id,) = connection.execute("SELECT last_insert_rowid()").fetchone()
             return
         track.id, base, seen = found
         track.base = unpacked(base)
