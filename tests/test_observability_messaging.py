@@ -2,18 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace import Span, SpanProcessor
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import Link, SpanKind, StatusCode, TraceState
+from opentelemetry.util.types import Attributes
 
 from cart_observability.logs import log_context
 from cart_observability.messaging import Messaging, Processing, destination_of
 from cart_observability.processing import COMMIT_LINKS
-from cart_observability.telemetry import silent
-from cart_observability.tracing import extract
+from cart_observability.tracing import ThriftyTracer, extract
 from support.observability import (
     SAMPLED,
     SPAN_ID,
@@ -89,21 +91,37 @@ def test_one_message_is_one_tree() -> None:
     } == {name: span.kind for name, span in names.items()}
 
 
-class AtStart(SpanProcessor):
-    """Notes what a span has when it starts."""
+class Seeing(Sampler):
+    """Notes what it is asked about."""
 
     def __init__(self) -> None:
         self.attributes: dict[str, object] = {}
 
-    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Called by the SDK."""
-        self.attributes = dict(span.attributes or {})
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        """As the interface has it."""
+        self.attributes = dict(attributes or {})
+        return SamplingResult(Decision.DROP)
+
+    def get_description(self) -> str:
+        """As the interface has it."""
+        return "Seeing"
 
 
 def test_samplers_see_what_a_span_is_about() -> None:
     """The attributes of the convention are set when the span starts."""
-    start = AtStart()
-    process(Messaging(silent(start), server_address="broker.example", server_port=5672), SAMPLED)
+    telemetry, _ = recording()
+    sampler = Seeing()
+    telemetry.tracer = ThriftyTracer(TracerProvider(sampler=sampler), SpanProcessor())
+    process(Messaging(telemetry, server_address="broker.example", server_port=5672), SAMPLED)
     assert {
         "messaging.system": "rabbitmq",
         "messaging.operation.name": "process",
@@ -115,7 +133,7 @@ def test_samplers_see_what_a_span_is_about() -> None:
         "server.port": 5672,
         "cartscope.handler": "threshold",
         "cartscope.attempt": 1,
-    } == start.attributes
+    } == sampler.attributes
 
 
 def test_the_event_is_described_once_it_is_known() -> None:

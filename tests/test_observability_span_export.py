@@ -100,6 +100,16 @@ def test_without_an_endpoint_nothing_is_exported(monkeypatch: pytest.MonkeyPatch
     assert exporter_from_environment() is None
 
 
+def test_what_is_disabled_exports_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`OTEL_SDK_DISABLED` holds whatever endpoint is named."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    exporter = exporter_from_environment()
+    assert exporter is not None
+    exporter.shutdown()
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "True")
+    assert exporter_from_environment() is None
+
+
 async def test_an_outage_of_the_collector_is_told_once_and_counted(tmp_path: Path) -> None:
     """Lost spans are counted, the log has one warning when it begins and one line when it is over."""
     exporter = FailingExporter()

@@ -37,8 +37,9 @@ def _setting(name: str) -> int:
 
 
 def exporter_from_environment(environment: Mapping[str, str] = os.environ) -> SpanExporter | None:
-    """An OTLP exporter (HTTP, protobuf) when the standard variables name an endpoint, else None."""
-    if not any(environment.get(name) for name in ENDPOINTS):
+    """An OTLP exporter (HTTP, protobuf) when the standard variables ask for one, else None."""
+    is_disabled = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if is_disabled or not any(environment.get(name) for name in ENDPOINTS):
         return None
     # Imported only here: a process without a collector does not pay for protobuf.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - see above

@@ -8,13 +8,15 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.semconv.schemas import Schemas
 from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, TraceState
 from opentelemetry.util._decorator import _agnosticcontextmanager
 from opentelemetry.util.types import Attributes
+
+from cart_observability.span import RecordedSpan, Recorder
 
 SCHEMA: Final = Schemas.V1_44_0.value
 SCOPE: Final = InstrumentationScope("cart_observability", "", SCHEMA)
@@ -23,6 +25,8 @@ LONGEST_STATE: Final = 512
 """Characters of a tracestate that are handed on; W3C Trace Context (3.3.1.5) asks for at least so many."""
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
+FLAGS: Final = tuple(map(TraceFlags, range(4)))
+"""By their bits: `SAMPLED` and, as the ids made here are, `RANDOM_TRACE_ID` (W3C Trace Context Level 2, 3.2.2.5.2)."""
 NO_TRACE: Final = trace.INVALID_SPAN_CONTEXT
 
 Headers = Mapping[str, object]
@@ -81,23 +85,22 @@ class ThriftyTracer(trace.Tracer):
     Under a parent that is not sampled, with a sampler that follows the parent, the parent's own context is handed on.
     Without an exporter a span is an identity: its ids and the sampling decision travel in messages, logs and
     exemplars, so that a trace stays whole across processes of which only some export.
-
-    Attributes:
-        recording: Whether there is an exporter.
     """
 
     def __init__(self, provider: TracerProvider, processor: SpanProcessor | None) -> None:
-        self._tracer = provider.get_tracer(SCOPE.name, schema_url=SCHEMA)
-        self.recording = processor is not None
-        self._resource = provider.resource
         self._sampler = provider.sampler
-        self._processor = processor
+        self._recorder = None if processor is None else Recorder(provider.resource, SCOPE, SpanLimits(), processor)
         described = self._sampler.get_description()
         self._follows_parent = "remoteParentNotSampled:AlwaysOffSampler" in described or described == "AlwaysOffSampler"
 
+    @property
+    def recording(self) -> bool:
+        """Whether there is an exporter."""
+        return self._recorder is not None
+
     def records(self, parent: SpanContext) -> bool:
         """Whether a child of this span context may be kept; if not, its attributes need not be made."""
-        return self._processor is not None and not self._skips(parent)
+        return self._recorder is not None and not self._skips(parent)
 
     def _skips(self, parent: SpanContext) -> bool:
         return parent.is_valid and not parent.trace_flags & 1 and self._follows_parent
@@ -113,11 +116,7 @@ class ThriftyTracer(trace.Tracer):
         start_time: int | None = None,
     ) -> Span:
         """Starts a span under `parent`, or a trace of its own when that is invalid; times in nanoseconds."""
-        if self._skips(parent):
-            return NonRecordingSpan(parent)
-        if self._processor is None:
-            return NonRecordingSpan(self._identity(name, parent))
-        return self._tracer.start_span(name, context_of(parent), kind, attributes, links, start_time)
+        return self._start(name, parent, kind, attributes, links, start_time)
 
     def record(
         self,
@@ -134,7 +133,7 @@ class ThriftyTracer(trace.Tracer):
         Of what the SDK does for a span in progress (a lock, a copy, checks of what is set later) none is needed for
         one that is over: this costs a quarter.
         """
-        if self._processor is None:
+        if self._recorder is None:
             return
         context = SpanContext(
             parent.trace_id, random.getrandbits(64) or 1, False, parent.trace_flags, parent.trace_state
@@ -143,7 +142,7 @@ class ThriftyTracer(trace.Tracer):
             name,
             context,
             parent,
-            self._resource,
+            self._recorder.resource,
             attributes,
             links=links,
             kind=kind,
@@ -151,17 +150,45 @@ class ThriftyTracer(trace.Tracer):
             end_time=times_ns[1],
             instrumentation_scope=SCOPE,
         )
-        self._processor.on_end(span)
+        self._recorder.processor.on_end(span)
 
-    def _identity(self, name: str, parent: SpanContext) -> SpanContext:
+    def _start(
+        self,
+        name: str,
+        parent: SpanContext,
+        kind: SpanKind,
+        attributes: Attributes,
+        links: Sequence[Link],
+        start_time: int | None,
+        *,
+        record_exception: bool = True,
+        set_status_on_exception: bool = True,
+    ) -> Span:
+        if self._skips(parent):
+            return NonRecordingSpan(parent)
         trace_id = parent.trace_id or random.getrandbits(128)
-        decision = self._sampler.should_sample(context_of(parent), trace_id, name).decision
-        return SpanContext(
+        random_flag = parent.trace_flags & TraceFlags.RANDOM_TRACE_ID if parent.is_valid else TraceFlags.RANDOM_TRACE_ID
+        sampled = self._sampler.should_sample(context_of(parent), trace_id, name, kind, attributes, links)
+        context = SpanContext(
             trace_id,
             random.getrandbits(64) or 1,
             is_remote=False,
-            trace_flags=SAMPLED if decision is Decision.RECORD_AND_SAMPLE else NOT_SAMPLED,
-            trace_state=parent.trace_state,
+            trace_flags=FLAGS[(sampled.decision is Decision.RECORD_AND_SAMPLE) | random_flag],
+            trace_state=sampled.trace_state,
+        )
+        if self._recorder is None or sampled.decision is Decision.DROP:
+            return NonRecordingSpan(context)
+        return RecordedSpan(
+            name,
+            context,
+            parent if parent.is_valid else None,
+            kind,
+            sampled.attributes,
+            links,
+            start_time,
+            recorder=self._recorder,
+            record_exception=record_exception,
+            set_status_on_exception=set_status_on_exception,
         )
 
     def start_span(
@@ -176,13 +203,15 @@ class ThriftyTracer(trace.Tracer):
         set_status_on_exception: bool = True,  # noqa: FBT001, FBT002 - the signature of the interface
     ) -> Span:
         """Starts a span under the current span of `context`; see `opentelemetry.trace.Tracer`."""
-        parent = trace.get_current_span(context).get_span_context()
-        if self._skips(parent):
-            return NonRecordingSpan(parent)
-        if self._processor is None:
-            return NonRecordingSpan(self._identity(name, parent))
-        return self._tracer.start_span(
-            name, context, kind, attributes, links, start_time, record_exception, set_status_on_exception
+        return self._start(
+            name,
+            trace.get_current_span(context).get_span_context(),
+            kind,
+            attributes,
+            links or (),
+            start_time,
+            record_exception=record_exception,
+            set_status_on_exception=set_status_on_exception,
         )
 
     @_agnosticcontextmanager
@@ -210,6 +239,4 @@ def tracer_for(service: str, processor: SpanProcessor | None) -> ThriftyTracer:
     The sampler is the standard one of `OTEL_TRACES_SAMPLER`; without a processor no span is recorded.
     """
     provider = TracerProvider(resource=Resource.create({"service.name": service}, SCHEMA), shutdown_on_exit=False)
-    if processor is not None:
-        provider.add_span_processor(processor)
     return ThriftyTracer(provider, processor)
