@@ -1,9 +1,11 @@
-"""What the console costs a demo: throughput and CPU of a replay with and without it, in turn; and how soon it is up.
+"""What the console costs a demo: throughput of a replay with and without it; and how soon it is up.
 
-A demo without a console makes no spans. So that what these cost can be told from what the console does, a third replay
-goes without it, too, and sends its spans to what throws them away.
+Both replays run side by side, each on a processor of its own, and again with the processors swapped: a machine that
+slows down meanwhile slows down both, and all that the console does is at the expense of its own chain. A demo without a
+console makes no spans. So that what these cost can be told from what the console does, another pair has no console, and
+one of it sends its spans to what throws them away.
 
-    .venv/bin/python benchmarks/console.py FILE_OF_BASKETS [--rounds 5]
+    .venv/bin/python benchmarks/console.py FILE_OF_BASKETS [--rounds 3]
 
 Memory is that of a demo at 20 events a second with a page open, after a minute.
 """
@@ -11,7 +13,6 @@ Memory is that of a demo at 20 events a second with a page open, after a minute.
 import argparse
 import json
 import os
-import resource
 import signal
 import statistics
 import subprocess
@@ -21,6 +22,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -59,41 +61,51 @@ def sink() -> Iterator[str]:
         server.shutdown()
 
 
-def replay(file: Path, options: Sequence[str], more: dict[str, str]) -> tuple[float, float]:
-    """Events a second that a replay gets through, and seconds of CPU of the whole process."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    finished = subprocess.run(
-        [*CARTSCOPE, "--replay", str(file), "--json", *options],
-        env=ENVIRONMENT | more,
-        capture_output=True,
-        check=True,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return json.loads(finished.stdout)["rates"]["throughput"], cpu
+class Replay:
+    """A replay under way, on one processor.
+
+    Args:
+        file: Of baskets.
+        options: Of the demo.
+        more: Environment.
+        processor: The number of the one it has.
+    """
+
+    def __init__(self, file: Path, options: Sequence[str], more: dict[str, str], processor: int) -> None:
+        self._process = psutil.Popen(
+            [*CARTSCOPE, "--replay", str(file), "--json", *options],
+            env=ENVIRONMENT | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._process.cpu_affinity([processor])
+
+    def throughput(self) -> float:
+        """Events a second that it got through, when it is over."""
+        told, _ = self._process.communicate()
+        if self._process.returncode:
+            raise SystemExit("a replay failed")
+        return float(json.loads(told)["rates"]["throughput"])
 
 
 def compare(file: Path, rounds: int) -> None:
-    """Print all ways, round by round, and the ratios of their medians."""
-    rates: dict[str, list[float]] = {"without": [], "traced": [], "with": []}
+    """Print what each way gets through beside a demo without a console, round by round, and the medians."""
     with sink() as address:
-        ways = {
-            "without": (WITHOUT, {}),
-            "traced": (WITHOUT, {"OTEL_EXPORTER_OTLP_ENDPOINT": address}),
-            "with": ((), {}),
+        ways: dict[str, tuple[Sequence[str], dict[str, str]]] = {
+            "with the console": ((), {}),
+            "spans, thrown away": (WITHOUT, {"OTEL_EXPORTER_OTLP_ENDPOINT": address}),
         }
-        for number in range(rounds):
-            # The other way round every other time: a machine that slows down meanwhile favours no way.
-            for name in list(ways)[:: 1 if number % 2 == 0 else -1]:
-                options, more = ways[name]
-                rate, cpu = replay(file, options, more)
-                rates[name].append(rate)
-                print(f"round {number + 1} {name:8} {rate:8.1f} events/s {cpu:6.1f} s of CPU", flush=True)
-    median = {name: statistics.median(found) for name, found in rates.items()}
-    print(f"with the console {median['with'] / median['without']:.3f} of the throughput without")
-    print(
-        f"with the console {median['with'] / median['traced']:.3f} of the throughput without, where spans are made, too"
-    )
+        ratios: dict[str, list[float]] = {name: [] for name in ways}
+        one, other = sorted(os.sched_getaffinity(0))[:2]
+        for number, (own, plain) in product(range(rounds), ((one, other), (other, one))):
+            for name, (options, more) in ways.items():
+                pair = Replay(file, options, more, own), Replay(file, WITHOUT, {}, plain)
+                rate, rate_without = [replay.throughput() for replay in pair]
+                ratios[name].append(rate / rate_without)
+                said = f"{rate:6.0f} of {rate_without:6.0f} events/s: {rate / rate_without:.3f}"
+                print(f"round {number + 1} {name:18} {said}", flush=True)
+    for name, of_rounds in ratios.items():
+        print(f"{name}: {statistics.median(of_rounds):.3f} of the throughput without, by the median")
 
 
 def asked(url: str, path: str) -> Any:
@@ -128,7 +140,7 @@ def start() -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     asked_for = parser.parse_args()
     start()
     compare(asked_for.file, asked_for.rounds)
