@@ -79,6 +79,8 @@ PAGES = {
     "logs?q=event.duration>=2000000": ".logs-line",
     "logs?q=event handled": ".logs-line",
     "logs?q=NOT log.level:info": ".logs-line",
+    "logs?q=cart*": ".logs-line",
+    "logs?q=event.duration:*": ".logs-line",
     "capacity": ".capacity-figures",
 }
 RANGES = ("3600", "whole")

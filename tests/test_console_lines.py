@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cart_observability.console.events import events
 from cart_observability.console.file import SignalFile
-from cart_observability.console.logs import line_counts, line_groups, line_index, lines, terms
+from cart_observability.console.logs import line_counts, line_groups, line_index, lines, vocabulary
 from cart_observability.console.logs.conditions import Condition, Everything, Is, Not
 from cart_observability.console.logs.moments import FIRST, LAST
 from cart_observability.console.logs.query import read
@@ -148,6 +148,27 @@ def test_time_runs_out_where_nothing_is_found(connection: sqlite3.Connection) ->
     assert not line_counts.count(connection, read("NOT usual"), START, START + 60 * SECOND, seconds=0)["complete"]
 
 
+@pytest.mark.usefixtures("small")
+def test_a_look_that_would_not_end_in_time_is_not_begun(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each look at the index takes more than half of the time, there is one."""
+    lines.record(connection, [line(number, str(number)) for number in range(16)])
+    clock = 0.0
+
+    def slowly(*asked: Any) -> Any:
+        nonlocal clock
+        clock += 0.6
+        return tally(*asked)
+
+    tally = line_index.tally
+    monkeypatch.setattr(line_index, "tally", slowly)
+    monkeypatch.setattr("time.monotonic", lambda: clock)
+    counts = line_counts.count(connection, read("NOT absent"), START, START + 16 * SECOND, seconds=1)
+    assert not counts["complete"]
+    assert 0.6 == clock
+
+
 def test_a_range_of_time(connection: sqlite3.Connection) -> None:
     """A search has a first time, and a time that is too late."""
     lines.record(connection, [line(number, str(number)) for number in range(10)])
@@ -162,7 +183,7 @@ def test_many_fields(connection: sqlite3.Connection) -> None:
     lines.record(connection, [line(1, **several), line(2)])
     for query in ('"value 299"', "prose299:299", "299.5", "number299:299.5", "number299>299", "valu*", "number299:*"):
         assert 1 == len(found(connection, read(query))), query
-    assert terms.HEADS == len(line_index.heads(connection))
+    assert vocabulary.HEADS == len(line_index.vocabulary(connection).heads)
 
 
 def test_hostile_texts(connection: sqlite3.Connection) -> None:

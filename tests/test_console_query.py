@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cart_observability.console.events import events
-from cart_observability.console.logs import line_counts, lines
+from cart_observability.console.logs import line_counts, lines, vocabulary
 from cart_observability.console.logs.conditions import (
     Between,
     Condition,
@@ -232,11 +232,21 @@ def found(connection: sqlite3.Connection, condition: Condition, **wanted: Any) -
 
 @settings(deadline=None, max_examples=200)
 @given(
-    batches=st.lists(st.lists(LINES, max_size=6), max_size=3), conditions=st.lists(CONDITIONS, min_size=1, max_size=5)
+    batches=st.lists(st.lists(LINES, max_size=6), max_size=3),
+    conditions=st.lists(CONDITIONS, min_size=1, max_size=5),
+    few=st.sampled_from([0, 1, 2, vocabulary.FEW]),
 )
-def test_the_index_finds_what_is_meant(batches: list[list[Line]], conditions: list[Condition]) -> None:
+def test_the_index_finds_what_is_meant(batches: list[list[Line]], conditions: list[Condition], few: int) -> None:
     """A search finds exactly the lines of which its condition holds, newest first, and counting counts those."""
-    connection = recorded(batches)
+    with pytest.MonkeyPatch.context() as patch:
+        # Fields come to have too many terms to be known, and too many to be looked up one by one.
+        patch.setattr(vocabulary, "FEW", few)
+        patch.setattr(vocabulary, "AT_ONCE", few // 2)
+        is_found_as_meant(recorded(batches), batches, conditions)
+
+
+def is_found_as_meant(connection: sqlite3.Connection, batches: list[list[Line]], conditions: list[Condition]) -> None:
+    """Hold what is found against what is meant."""
     every = [line for batch in batches for line in sorted(batch, key=lambda line: line.time)]
     for condition in conditions:
         meant = [line for line in reversed(every) if condition.holds(line)]

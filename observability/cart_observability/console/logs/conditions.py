@@ -5,7 +5,7 @@ and has the condition itself decide.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
@@ -13,6 +13,7 @@ from typing import Protocol
 from cart_observability.console.logs import terms
 from cart_observability.console.logs.bounds import Bounds, both, either, term, without
 from cart_observability.console.logs.terms import ALL, LONGEST, NEXT, SIZE, SIZE_DIGITS, VALUE, WORD, Scalar, normal
+from cart_observability.console.logs.vocabulary import Vocabulary
 from cart_observability.console.records import Line
 
 
@@ -22,11 +23,11 @@ class Condition(Protocol):
     def holds(self, line: Line) -> bool:
         """Whether it holds of this line."""
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """Where the index has the lines of which it holds.
 
         Args:
-            heads: Fields (`Index.heads`) that a text is looked for in when no field is named.
+            vocabulary: Fields that a text is looked for in when no field is named, and terms that are known.
         """
 
 
@@ -38,7 +39,7 @@ class Everything:
         """Always."""
         return True
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:  # noqa: ARG002  the protocol's signature
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:  # noqa: ARG002  the protocol's signature
         """All lines."""
         return Bounds.exactly(term(ALL))
 
@@ -69,30 +70,32 @@ class Is:
         text, wanted = normal(text), normal(self.text)
         return text.startswith(wanted) if self.is_start else text == wanted
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """The terms of a keyword, of a prose's words, or of a number, in all fields in question."""
         kinds = {VALUE: self._keyword, WORD: self._prose, SIZE: self._number}
         name = None if self.field is None else terms.normal_name(self.field)
-        heads = (*heads, *kinds) if name is None else [name + kind for kind in kinds]
-        return Bounds.of_any(kinds[head[-1]](head) for head in heads)
+        heads = (*vocabulary.heads, *kinds) if name is None else [name + kind for kind in kinds]
+        return Bounds.of_any(kinds[head[-1]](vocabulary, head) for head in heads)
 
-    def _number(self, head: str) -> Bounds:
+    def _term(self, vocabulary: Vocabulary, head: str, text: str) -> str | None:
+        return vocabulary.starting(head, text) if self.is_start else term(head + text)
+
+    def _number(self, _: Vocabulary, head: str) -> Bounds:
         known = None if self.is_start else terms.read_number(self.text)
         return Bounds.exactly(None if known is None else term(head + terms.size(known)))
 
-    def _keyword(self, head: str) -> Bounds:
+    def _keyword(self, vocabulary: Vocabulary, head: str) -> Bounds:
         text = normal(self.text)
-        found = term(head + text[:LONGEST], is_start=self.is_start)
+        found = self._term(vocabulary, head, text[:LONGEST])
         # A longer value has the same term as any other that begins alike.
         return Bounds(found if len(text) < LONGEST else None, found)
 
-    def _prose(self, head: str) -> Bounds:
+    def _prose(self, vocabulary: Vocabulary, head: str) -> Bounds:
         said = terms.words(self.text)
         if not said:
             return Bounds(None, None)
         pairs = [f"{one}{NEXT}{other}" for one, other in pairwise(said)] or said
-        found = [term(head + each) for each in pairs[:-1]]
-        found.append(term(head + pairs[-1], is_start=self.is_start))
+        found = [*(term(head + each) for each in pairs[:-1]), self._term(vocabulary, head, pairs[-1])]
         # That each two words follow one another somewhere does not say that all of them do in one place.
         return Bounds(found[0] if len(found) == 1 else None, both(found))
 
@@ -107,10 +110,10 @@ class Present:
         """Whether the line has a value of it."""
         return next(_values(line, self.field), None) is not None
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:  # noqa: ARG002  the protocol's signature
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """Whatever begins with the field's name."""
         name = terms.normal_name(self.field)
-        return Bounds.exactly(either([term(name + kind, is_start=True) for kind in (VALUE, WORD, SIZE)]))
+        return Bounds.exactly(either(vocabulary.starting(name + kind, "") for kind in (VALUE, WORD, SIZE)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +135,12 @@ class Between:
         is_above = self.low < size or (self.has_low and size == self.low)
         return is_above and (size < self.high or (self.has_high and size == self.high))
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:  # noqa: ARG002  the protocol's signature
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """All sizes from one end to the other, by as few beginnings as will do."""
         low, high = (int(terms.size(end), 16) for end in (self.low, self.high))
         name = terms.normal_name(self.field)
         starts = _starts(low + (not self.has_low), high - (not self.has_high))
-        return Bounds.exactly(either([term(name + SIZE + start, is_start=True) for start in starts]))
+        return Bounds.exactly(either(vocabulary.starting(name + SIZE, start) for start in starts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,7 @@ class Logged:
         """Whether the line's time is within."""
         return self.start <= line.time < self.end
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:  # noqa: ARG002  the protocol's signature
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:  # noqa: ARG002  the protocol's signature
         """Times are not in this index."""
         return Bounds(None, term(ALL))
 
@@ -166,9 +169,9 @@ class Every:
         """Whether none fails."""
         return all(condition.holds(line) for condition in self.conditions)
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """What all have in common."""
-        found = [condition.bounds(heads) for condition in self.conditions]
+        found = [condition.bounds(vocabulary) for condition in self.conditions]
         return Bounds(both([each.sure for each in found]), both([each.possible for each in found]))
 
 
@@ -182,9 +185,9 @@ class Either:
         """Whether one holds."""
         return any(condition.holds(line) for condition in self.conditions)
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """What any has."""
-        return Bounds.of_any(condition.bounds(heads) for condition in self.conditions)
+        return Bounds.of_any(condition.bounds(vocabulary) for condition in self.conditions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,9 +200,9 @@ class Not:
         """Whether it fails."""
         return not self.condition.holds(line)
 
-    def bounds(self, heads: Iterable[str]) -> Bounds:
+    def bounds(self, vocabulary: Vocabulary) -> Bounds:
         """What is surely out is what was surely in."""
-        found = self.condition.bounds(heads)
+        found = self.condition.bounds(vocabulary)
         return Bounds(without(term(ALL), found.possible), without(term(ALL), found.sure))
 
 

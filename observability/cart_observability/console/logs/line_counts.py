@@ -118,6 +118,7 @@ class _Counter:
         self._start = start
         self._end = end
         self._deadline = deadline
+        self._longest = 0.0
 
     def count(self) -> None:
         reach = line_groups.reach(self._connection, self._start, self._end)
@@ -126,7 +127,7 @@ class _Counter:
         if isinstance(self._condition, Everything):
             self._all(reach)
             return
-        bounds = self._condition.bounds(line_index.heads(self._connection))
+        bounds = self._condition.bounds(line_index.vocabulary(self._connection))
         if bounds.sure is not None:
             for part in line_index.parts_of(self._connection, reach):
                 if self._is_over():
@@ -168,8 +169,11 @@ class _Counter:
 
     def _tally(self, part: int, kind: str, expression: str, reach: Reach) -> None:
         looked = AT_ONCE
-        while looked == AT_ONCE and not self._is_over():
+        # What cannot be stopped once it is begun is not begun where it would not end in time.
+        while looked == AT_ONCE and not self._is_over(ahead=self._longest):
+            began = time.monotonic()
             found = line_index.tally(self._connection, part, kind, expression, reach, self._counts.width, AT_ONCE)
+            self._longest = max(self._longest, time.monotonic() - began)
             for start, level, lines, _ in found:
                 self._counts.add(start, level, lines)
             looked = sum(lines for _, _, lines, _ in found)
@@ -188,8 +192,8 @@ class _Counter:
                 if self._condition.holds(line):
                     self._counts.add(line.time // self._counts.width * self._counts.width, line.level, 1)
 
-    def _is_over(self) -> bool:
-        if time.monotonic() > self._deadline:
+    def _is_over(self, *, ahead: float = 0.0) -> bool:
+        if time.monotonic() + ahead > self._deadline:
             self._counts.complete = False
         return not self._counts.complete
 

@@ -14,11 +14,13 @@ from cart_observability.console import bulk
 from cart_observability.console.logs import line_groups
 from cart_observability.console.logs.line_groups import Reach
 from cart_observability.console.logs.terms import TOKENIZER, Index
+from cart_observability.console.logs.vocabulary import Vocabulary
 from cart_observability.console.records import Line
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS line_parts (number INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS line_heads (head TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS line_values (head TEXT PRIMARY KEY, terms TEXT NOT NULL) WITHOUT ROWID;
 """
 
 LINES: Final = 1 << 18
@@ -31,8 +33,8 @@ OTHER: Final = "other"
 
 def add(connection: sqlite3.Connection, first: int, lines: Sequence[Line]) -> None:
     """Take up some lines; the first has this id, the others follow."""
-    index = Index(heads(connection))
-    known = frozenset(index.heads)
+    known = vocabulary(connection)
+    index = Index(known)
     while lines:
         part, place = divmod(first, LINES)
         here = lines[: LINES - place]
@@ -43,12 +45,19 @@ def add(connection: sqlite3.Connection, first: int, lines: Sequence[Line]) -> No
         for kind, is_usual in ((USUAL, True), (OTHER, False)):
             bulk.insert(connection, f"INSERT INTO {_name(part, kind)}(rowid, line)", rows[is_usual])
         first, lines = first + len(here), lines[len(here) :]
-    connection.executemany("INSERT INTO line_heads VALUES (?)", [(head,) for head in index.heads - known])
+    for head in known.changed:
+        connection.execute("INSERT OR IGNORE INTO line_heads VALUES (?)", (head,))
+        if head in known.few:
+            connection.execute("INSERT OR REPLACE INTO line_values VALUES (?, ?)", (head, " ".join(known.few[head])))
+        else:
+            connection.execute("DELETE FROM line_values WHERE head = ?", (head,))
 
 
-def heads(connection: sqlite3.Connection) -> list[str]:
-    """The fields that were seen, as `Index` has them."""
-    return [head for (head,) in connection.execute("SELECT head FROM line_heads")]
+def vocabulary(connection: sqlite3.Connection) -> Vocabulary:
+    """The fields that were seen, and the terms of those that have few."""
+    heads = [head for (head,) in connection.execute("SELECT head FROM line_heads")]
+    few = connection.execute("SELECT head, terms FROM line_values")
+    return Vocabulary(heads, {head: terms.split(" ") for head, terms in few})
 
 
 def parts(connection: sqlite3.Connection) -> list[int]:

@@ -168,7 +168,7 @@ class _Search:
         if isinstance(self._condition, Everything):
             yield reach.first, line_groups.ids(self._connection, reach)
             return
-        expression = self._condition.bounds(line_index.heads(self._connection)).possible
+        expression = self._condition.bounds(line_index.vocabulary(self._connection)).possible
         if expression is None:
             return
         for part in line_index.parts_of(self._connection, reach):

@@ -8,11 +8,12 @@ size. Texts are compared in one form, without regard to case and to the kind of 
 import math
 import re
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+from cart_observability.console.logs.vocabulary import HEADS, Vocabulary
 from cart_observability.console.records import Line
 
 VALUE: Final = "\x1f"
@@ -34,8 +35,6 @@ LONGEST: Final = 128
 """Characters of a keyword or word that are indexed; what comes behind them takes reading the line itself."""
 WORDS_WITHIN: Final = 32_768
 """Characters of a prose in which words are looked for: what Elasticsearch can index of one value."""
-HEADS: Final = 256
-"""Field names (each for keywords, prose and numbers) that a text without a field is looked for in by name."""
 SHARED: Final = 4_096
 """Values whose terms are remembered."""
 
@@ -120,17 +119,14 @@ class Index:
     """Makes the terms of lines, and knows in which fields a text that names none is looked for.
 
     Args:
-        heads: Those known already. Further ones are added until there are `HEADS`; after that, what is found in yet
-            another field is found under the field with no name as well.
-
-    Attributes:
-        heads: A field's name with `VALUE`, `WORD` or `SIZE` behind it.
+        vocabulary: What is known already; further fields and terms are added. What is found in a field that it no
+            longer takes up is found under the field with no name as well.
     """
 
-    def __init__(self, heads: Iterable[str] = ()) -> None:
-        self.heads = set(heads)
-        # Two short ways for what comes again and again: the heads of keywords by names as they are logged, and the
-        # terms of values that many lines share.
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self.vocabulary = vocabulary
+        # Two short ways for what comes again and again: the heads of keywords that have many values, by names as they
+        # are logged, and the terms of values that many lines share.
         self._heads: dict[str, str] = {}
         self._shared: dict[tuple[str, str | int], str] = {}
 
@@ -148,6 +144,9 @@ class Index:
                     if folded.isprintable() and " " not in folded:
                         terms.append(head + folded[:LONGEST])
                         continue
+                else:
+                    terms.append(shared.get((name, value)) or self._share(name, value))
+                    continue
             elif value.__class__ is int:
                 terms.append(shared.get((name, value)) or self._share(name, value))
                 continue
@@ -171,7 +170,9 @@ class Index:
         if not isinstance(value, str):
             return self._of_other(known, value)
         terms = self._of_text(known, value)
-        if (head := known + VALUE) in self.heads and known != "message" and len(self._heads) < HEADS:
+        head = known + VALUE
+        is_many = head in self.vocabulary.heads and head not in self.vocabulary.few
+        if is_many and known != "message" and len(self._heads) < HEADS:
             self._heads[name] = head
         return terms
 
@@ -186,9 +187,9 @@ class Index:
         return self._filed(name + SIZE, (size(known),))
 
     def _filed(self, head: str, tails: Sequence[str]) -> list[str]:
-        if head in self.heads or len(self.heads) < HEADS:
-            self.heads.add(head)
-            return [head + tail for tail in tails]
+        filed = [head + tail for tail in tails]
+        if self.vocabulary.add(head, filed):
+            return filed
         return [start + tail for tail in tails for start in (head, head[-1])]
 
 
