@@ -1,4 +1,4 @@
-"""Events in the console: what lines and spans tell of them, how that adds up, and how they are found again."""
+"""Events in the console: how what is told of them adds up, and how they are found again."""
 
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -14,17 +14,9 @@ from cart_observability.console.events import event_search, events
 from cart_observability.console.events.events import Filters
 from cart_observability.console.records import Sighting
 from support.console_records import (
-    TRACE,
     at,
-    event,
     kept,
-    line,
     ms,
-    one_event,
-    operation,
-    span,
-    span_id,
-    told,
 )
 
 OUTCOMES = [None, "done", "duplicate", "retried", "dead_lettered", "failed", "strange"]
@@ -360,136 +352,6 @@ def test_pruning_by_age(connection: sqlite3.Connection) -> None:
     assert ["e4", "e3"] == ids(events.find(connection))
 
 
-LINES = [
-    (line(1, "event.accepted"), None),
-    (
-        line(1, cartscope__event__id="e1", cartscope__event__type="t", cartscope__cart__id="c1", trace__id=TRACE),
-        Sighting("e1", at(1), type="t", subject="c1", trace_id=TRACE, is_birth=True),
-    ),
-    (
-        line(1, cartscope__event__id="e1", cartscope__outcome="confirmed"),
-        Sighting("e1", at(1), outcome="confirmed"),
-    ),
-    (
-        line(
-            1,
-            cartscope__event__id="e1",
-            cartscope__handler="threshold",
-            cartscope__attempt=2,
-            cartscope__outcome="retried",
-            event__duration=5,
-            error__message="no",
-        ),
-        Sighting("e1", at(1), handler="threshold", outcome="retried", attempt=2, duration=5, error="no"),
-    ),
-    (
-        line(1, cartscope__event__id="e1", cartscope__handler="mail", cartscope__attempt="2", event__duration=-1),
-        Sighting("e1", at(1), handler="mail", attempt=1),
-    ),
-    (line(1, cartscope__event__id=17), None),
-    (line(1, cartscope__event__id=""), None),
-    (line(1, cartscope__event__id="x" * 1000), None),
-    (line(1, cartscope__event__id="\ud800"), None),
-    (line(1, cartscope__event__id="a\0b"), None),
-]
-
-
-@pytest.mark.parametrize(("logged", "expected"), LINES)
-def test_lines(logged: Any, expected: Sighting | None) -> None:
-    """A line that names an event tells of its birth, the bus's answer, or an attempt; a senseless one of nothing."""
-    assert expected == events.of_line(logged, "cartscope.cart.id")
-
-
-def test_spans_of_the_chain() -> None:
-    """An event's create, publish and process spans tell of it; a result that is published is no event."""
-    parents = {each.span_id: each for each in one_event()}
-    found = [events.of_span(each, parents.get(each.parent_id or "")) for each in one_event()]
-    told_of = [(each.event_id, each.handler, each.outcome, each.is_birth) if each else None for each in found]
-    expected = [
-        None,
-        ("e1", None, None, True),
-        ("e1", None, "confirmed", False),
-        ("e1", "threshold", "done", False),
-        None,
-        None,
-        ("e1", "popularity", "done", False),
-        ("e1-up", None, "confirmed", False),
-        ("e1-up", "notification", "done", False),
-    ]
-    assert expected == told_of
-
-
-def test_spans_of_a_stranger() -> None:
-    """A service that names its messages by their ids alone is understood, itself being the handler."""
-    create = told(span(1, kind="producer"), operation("create", "parcels"))
-    named = {"messaging.message.id": "p1", "messaging.rabbitmq.destination.routing_key": "parcel.sent"}
-    publish = told(span(2, 1, kind="client"), {**operation("send", "parcels"), **named})
-    process = told(span(3, 1, (1, 2), kind="consumer", service="packing"), {**operation("process"), **named})
-    sent = Sighting("p1", at(1), type="parcel.sent", trace_id=TRACE, outcome="confirmed")
-    packed = Sighting("p1", at(2), "parcel.sent", None, TRACE, None, "packing", "done", 1, at(1) - at(0))
-    assert (None, sent, packed) == (events.of_span(create), events.of_span(publish, create), events.of_span(process))
-
-
-def test_spans_by_older_conventions() -> None:
-    """Spans by the messaging conventions before 1.24 are understood."""
-    older = {"messaging.system": "kafka", "messaging.message_id": "m1"}
-    send = told(span(1, kind="producer"), older | {"messaging.operation": "publish"})
-    process = told(span(2, 1, kind="consumer", error="ValueError"), older | {"messaging.consumer.group.name": "g"})
-    assert Sighting("m1", at(1), trace_id=TRACE, outcome="confirmed", is_birth=True) == events.of_span(send)
-    handling = events.of_span(process)
-    assert handling is not None
-    assert ("m1", "g", "failed", "ValueError") == (
-        handling.event_id,
-        handling.handler,
-        handling.outcome,
-        handling.error,
-    )
-
-
-HOSTILE: list[Any] = [None, True, 0, -1, 1 << 70, 1.5, "", "\0", "\ud800", "x" * 100_000, b"x", [], ["a"], {"a": {}}]
-
-
-@given(
-    st.dictionaries(
-        st.sampled_from(
-            [
-                "messaging.system",
-                "messaging.operation.type",
-                "messaging.operation",
-                "messaging.message.id",
-                "messaging.message_id",
-                "messaging.rabbitmq.destination.routing_key",
-                "messaging.consumer.group.name",
-                "cloudevents.event_id",
-                "cloudevents.event_type",
-                "cloudevents.event_subject",
-                "cartscope.event.id",
-                "cartscope.event.type",
-                "cartscope.cart.id",
-                "cartscope.handler",
-                "cartscope.attempt",
-                "cartscope.outcome",
-                "event.duration",
-                "error.message",
-                "error.type",
-                "trace.id",
-            ]
-        ),
-        st.sampled_from([*HOSTILE, "e1", "create", "send", "process", 2]),
-    ),
-    st.sampled_from(["server", "client", "producer", "consumer", "internal"]),
-)
-def test_hostile_values(attributes: dict[str, Any], kind: str) -> None:
-    """Whatever the values of attributes and fields are, what they tell can be kept."""
-    sighted = [
-        events.of_span(told(span(1, kind=kind, error="\ud800"), attributes)),
-        events.of_line(line(1)._replace(fields=attributes), "cartscope.cart.id"),
-    ]
-    with kept() as connection:
-        events.sight(connection, [each for each in sighted if each])
-        assert all(isinstance(event["id"], str) for event in events.find(connection)["events"])
-
-
 def test_ids_are_kept_apart(connection: sqlite3.Connection) -> None:
     """Ids that a query could mistake for something else are ids."""
     strange = ["1", "1.0", "null", "true", '"', "'; DROP TABLE events; --", "ä", "%", "[1]"]
@@ -497,8 +359,3 @@ def test_ids_are_kept_apart(connection: sqlite3.Connection) -> None:
     events.sight(connection, [handled(each, "popularity") for each in strange])
     assert strange == [event["id"] for each in strange if (event := events.get(connection, each))]
     assert [2] * len(strange) == [len(event["handlings"]) for event in events.find(connection)["events"]]
-
-
-def test_span_ids_are_hexadecimal() -> None:
-    """The ids of these tests are as those of spans are."""
-    assert ("0000000000000011", "e1") == (span_id(17), event("e1")["cloudevents.event_id"])

@@ -1,26 +1,18 @@
-"""Spans in the console: kept once, given back as traces, and what they tell of events and of the map."""
+"""Spans in the console: kept once, given back as traces, and what they tell of causes and of the map."""
 
-import asyncio
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
 from cart_observability.console.events import events
-from cart_observability.console.events.events import Filters
-from cart_observability.console.logs.decoding import line_of
-from cart_observability.console.records import Link, Sighting, Span
-from cart_observability.console.traces import otlp, span_recording, spans
+from cart_observability.console.records import Link, Span
+from cart_observability.console.traces import span_recording, spans
 from cart_observability.console.traces.edges import MOST_EDGES, MOST_POINTS
-from cart_platform.settings import Settings
-from support.chain import Chain, observed
 from support.console_records import (
     TRACE,
     at,
@@ -33,8 +25,6 @@ from support.console_records import (
     span_id,
     told,
 )
-from support.polling import eventually
-from support.strict_handlers import POISON
 
 OTHER = "b" * 32
 
@@ -415,58 +405,3 @@ def test_many_large_traces(connection: sqlite3.Connection, monkeypatch: pytest.M
     for each in one_event():
         spans.record(connection, [each, each._replace(trace_id=OTHER)])
     assert {(*edge[:2], 2, 0) for edge in CHAIN} == seen(connection)
-
-
-async def scenario(chain: Chain) -> None:
-    """One event that leads to another one, and one that a handler gives up."""
-    assert 200 == (await chain.add("c1", "milk", 12, Prefer="wait=20"))[0]
-    assert 202 == (await chain.add("c2", POISON))[0]
-    await eventually(lambda: over(chain))
-
-
-async def over(chain: Chain) -> bool:
-    """Whether everything that was to happen has."""
-    totals = await chain.parts.store.totals()
-    left = (await chain.parts.store.depth()).pending + sum((await chain.parts.bus.backlog()).values())
-    return left == 0 and totals.done.get("notification") == 1 and await chain.dead_letters() == 1
-
-
-def known(sightings: Sequence[Sighting | None]) -> list[tuple[Any, ...]]:
-    """What is known of events after they were told of, the first to be heard of first."""
-    with kept() as connection:
-        events.sight(connection, [sighting for sighting in sightings if sighting])
-        return fates(connection)
-
-
-def fates(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
-    """What became of each event."""
-    return sorted(
-        (
-            each["type"],
-            each["subject"],
-            each["answer"],
-            each["trace_id"],
-            sorted((handling["handler"], handling["outcome"], handling["attempts"]) for handling in each["handlings"]),
-        )
-        for each in events.find(connection)["events"]
-    )
-
-
-def test_the_chain(tmp_path: Path, connection: sqlite3.Connection) -> None:
-    """What the chain's own spans tell of its events is what its log lines tell, and the cause of one beside that."""
-    settings = Settings(
-        store_url=f"sqlite:///{tmp_path / 'store.db'}",
-        bus_url=f"sqlite:///{tmp_path / 'bus.db'}",
-        mail_url=f"maildir:///{tmp_path / 'mail'}",
-        handlers="support.strict_handlers:handlers",
-        api_port=0,
-    )
-    emitted = asyncio.run(observed(settings, tmp_path, scenario)).values()
-    for process in emitted:
-        body = bytes(encode_spans(process.spans.all).SerializeToString())
-        assert len(process.spans.all) == spans.record(connection, otlp.decode(body, otlp.PROTOBUF).spans)
-    lines = [line_of(json.dumps(line).encode(), process.service) for process in emitted for line in process.lines]
-    assert known([events.of_line(line, "cartscope.cart.id") for line in lines]) == fates(connection)
-    causes = {each["type"]: each["cause"] for each in events.find(connection)["events"] if each["subject"] == "c1"}
-    first = events.find(connection, Filters(type="cart.item_added", subject="c1"))["events"][0]
-    assert {"cart.item_added": None, "cart.threshold_reached": first["id"]} == causes

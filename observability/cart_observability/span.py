@@ -1,6 +1,6 @@
 """A span in progress, made for a hot path.
 
-It is what the SDK's own is to whoever holds it, exports or reads it, at a quarter of the price: it has no lock, because
+It is what the SDK's own is to whoever holds it, exports or reads it, at a third of the price: it has no lock, because
 one task works on it at a time; it is handed on at its end as it is, without a copy; and plain attributes, which nearly
 all are, go in without a look at each.
 """
