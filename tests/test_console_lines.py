@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,9 +29,13 @@ SCHEMA = lines.SCHEMA + events.SCHEMA
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Groups of 4 lines and parts of 16, so that few lines are many of both, and all are counted without a look."""
     monkeypatch.setattr(line_groups, "LINES", 4)
+    monkeypatch.setattr(line_groups, "BLOCK", 2)
     monkeypatch.setattr(line_index, "LINES", 16)
     monkeypatch.setattr(line_counts, "FEW", 1)
     monkeypatch.setattr(line_counts, "AT_ONCE", 5)
+    monkeypatch.setattr(line_counts, "COLLECTED", 8)
+    monkeypatch.setattr(lines, "AHEAD", 4)
+    monkeypatch.setattr(lines, "MANY", 3)
 
 
 @pytest.fixture
@@ -146,6 +151,22 @@ def test_time_runs_out_where_nothing_is_found(connection: sqlite3.Connection) ->
     assert [32, 16] == [answer["before"] for answer in answers[:-1]]
     assert ["rare"] == [each["message"] for each in answers[-1]["lines"]]
     assert not line_counts.count(connection, read("NOT usual"), START, START + 60 * SECOND, seconds=0)["complete"]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_many_lines_have_is_found_without_the_index(
+    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index, which would collect all lines of a beginning first, is asked only where the newest have it not."""
+    monkeypatch.setattr(vocabulary, "FEW", 0)
+    lines.record(connection, [line(number, f"usual{number}") for number in range(20)])
+    lines.record(connection, [line(20 + number, "rare" if number == 2 else "other") for number in range(20)])
+    index = Mock(wraps=line_index.parts_of)
+    monkeypatch.setattr(line_index, "parts_of", index)
+    assert [20, 1] == [len(found(connection, read(query))) for query in ("usual*", "rare*")]
+    assert 2 == index.call_count
+    assert 19 == len(found(connection, read("other*")))
+    assert 2 == index.call_count
 
 
 @pytest.mark.usefixtures("small")

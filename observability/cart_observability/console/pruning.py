@@ -48,7 +48,7 @@ MEASURED_SECONDS: Final = 60.0
 MOST_FREE_SHARE: Final = 2
 LEAST_FREE: Final = 4 << 20
 """More than this part of the file, and more than so many bytes, are not to be empty."""
-RESERVE_SHARE: Final = 8
+RESERVE_SHARE: Final = 6
 MOST_RESERVED: Final = 64 << 20
 """This part of the bound, but not more than so many bytes, is left free for what comes until the next slice."""
 NEAR_SHARE: Final = 4

@@ -78,11 +78,11 @@ class Is:
         return Bounds.of_any(kinds[head[-1]](vocabulary, head) for head in heads)
 
     def _term(self, vocabulary: Vocabulary, head: str, text: str) -> str | None:
-        return vocabulary.starting(head, text) if self.is_start else term(head + text)
+        return vocabulary.starting(head, text) if self.is_start else vocabulary.exactly(head, text)
 
-    def _number(self, _: Vocabulary, head: str) -> Bounds:
+    def _number(self, vocabulary: Vocabulary, head: str) -> Bounds:
         known = None if self.is_start else terms.read_number(self.text)
-        return Bounds.exactly(None if known is None else term(head + terms.size(known)))
+        return Bounds.exactly(None if known is None else vocabulary.exactly(head, terms.size(known)))
 
     def _keyword(self, vocabulary: Vocabulary, head: str) -> Bounds:
         text = normal(self.text)
@@ -95,7 +95,7 @@ class Is:
         if not said:
             return Bounds(None, None)
         pairs = [f"{one}{NEXT}{other}" for one, other in pairwise(said)] or said
-        found = [*(term(head + each) for each in pairs[:-1]), self._term(vocabulary, head, pairs[-1])]
+        found = [*(vocabulary.exactly(head, each) for each in pairs[:-1]), self._term(vocabulary, head, pairs[-1])]
         # That each two words follow one another somewhere does not say that all of them do in one place.
         return Bounds(found[0] if len(found) == 1 else None, both(found))
 

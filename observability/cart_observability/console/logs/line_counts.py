@@ -7,13 +7,13 @@ look at any. The lines of the others, mostly a few for each such time, are looke
 import sqlite3
 import time
 from collections import Counter, defaultdict
-from operator import attrgetter
 from typing import Any, Final
 
-from cart_observability.console.logs import line_groups, line_index
+from cart_observability.console.logs import line_groups, line_index, line_runs
 from cart_observability.console.logs.bounds import START, without
 from cart_observability.console.logs.conditions import Condition, Everything, within
-from cart_observability.console.logs.line_groups import BUDGET_SECONDS, Contents, Reach, Run, snapshot
+from cart_observability.console.logs.line_groups import BUDGET_SECONDS, Contents, Reach, snapshot
+from cart_observability.console.logs.line_runs import Run
 from cart_observability.console.logs.moments import stored
 
 MILLISECOND: Final = 1_000_000
@@ -24,6 +24,8 @@ FEW: Final = 5_000
 """Lines that are looked at one by one sooner than counted time by time."""
 AT_ONCE: Final = 1 << 15
 """Lines that are looked at without a look at the time in between."""
+COLLECTED: Final = 4 * AT_ONCE
+"""Lines from which what starts with a text is collected in less than half of the time there is."""
 _SECONDS: Final = (1, 2, 5, 10, 15, 30)
 _WIDTHS_MS: Final = (
     *(step * size for size in (1, 10, 100) for step in (1, 2, 5)),
@@ -142,12 +144,12 @@ class _Counter:
         """Groups know their levels."""
         runs, gaps = self._pieces(reach)
         for run in runs:
-            for level, lines in line_groups.levels(self._connection, run.first, run.last).items():
+            for level, lines in line_runs.levels(self._connection, run.first, run.last).items():
                 self._counts.add(run.start, level, lines)
         for gap in gaps:
             if self._is_over():
                 return
-            for found in line_groups.tally(self._connection, gap, self._counts.width):
+            for found in line_runs.tally(self._connection, gap, self._counts.width):
                 self._counts.add(*found)
 
     def _indexed(self, part: int, expression: str, reach: Reach) -> None:
@@ -168,11 +170,13 @@ class _Counter:
             self._counts.add(run.start, line_index.USUAL_LEVEL, lines)
 
     def _tally(self, part: int, kind: str, expression: str, reach: Reach) -> None:
-        looked = AT_ONCE
+        # What starts with a text is collected first: where that takes long, little time is left to look at lines.
+        is_slow = START in expression and reach.last - reach.first > COLLECTED
+        looked = at_once = FEW if is_slow else AT_ONCE
         # What cannot be stopped once it is begun is not begun where it would not end in time.
-        while looked == AT_ONCE and not self._is_over(ahead=self._longest):
+        while looked == at_once and not self._is_over(ahead=self._longest):
             began = time.monotonic()
-            found = line_index.tally(self._connection, part, kind, expression, reach, self._counts.width, AT_ONCE)
+            found = line_index.tally(self._connection, part, kind, expression, reach, self._counts.width, at_once)
             self._longest = max(self._longest, time.monotonic() - began)
             for start, level, lines, _ in found:
                 self._counts.add(start, level, lines)
@@ -199,14 +203,8 @@ class _Counter:
 
     def _pieces(self, reach: Reach) -> tuple[list[Run], list[Reach]]:
         """The stretches that are of one time each, newest first, and what is between them."""
-        found = line_groups.whole(self._connection, reach, self._counts.width, line_index.LINES)
-        runs = sorted(found, key=attrgetter("first"))
-        ends = [reach.first - 1, *(run.last for run in runs)]
-        starts = [*(run.first for run in runs), reach.last + 1]
-        gaps = [
-            _narrowed(reach, end + 1, start - 1) for end, start in zip(ends, starts, strict=True) if end + 1 < start
-        ]
-        return runs[::-1], gaps[::-1]
+        runs = line_runs.whole(self._connection, reach, self._counts.width, line_index.LINES)
+        return runs[::-1], line_runs.gaps(runs, reach)[::-1]
 
 
 def _narrowed(reach: Reach, first: int, last: int) -> Reach:

@@ -26,6 +26,12 @@ CREATE TABLE IF NOT EXISTS line_groups (
     latest INTEGER NOT NULL,
     levels TEXT NOT NULL
 );
+CREATE TABLE IF NOT EXISTS line_blocks (
+    number INTEGER PRIMARY KEY,
+    earliest INTEGER NOT NULL,
+    latest INTEGER NOT NULL,
+    levels TEXT NOT NULL
+);
 CREATE INDEX IF NOT EXISTS line_groups_in_time ON line_groups (latest, earliest);
 CREATE INDEX IF NOT EXISTS line_groups_by_start ON line_groups (earliest);
 CREATE TABLE IF NOT EXISTS line_contents (number INTEGER PRIMARY KEY, content BLOB NOT NULL);
@@ -33,15 +39,19 @@ CREATE TABLE IF NOT EXISTS line_contents (number INTEGER PRIMARY KEY, content BL
 
 LINES: Final = 128
 """In a full group: more compress better, fewer are read faster when few of them are wanted."""
+BLOCK: Final = 64
+"""Groups whose times and levels are kept together as well, once all are full: to count much, few rows are read."""
 COMPRESSION: Final = 3
 """The level above which zlib takes more time than it saves room."""
 
+NEAR: Final = 1_000
+"""Groups at either end among which the end of a time is looked for first."""
 BUDGET_SECONDS: Final = 0.05
 """How long one answer looks for further lines. What it has by then is given, and said to be not all."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Line).decode
-_decode_levels = msgspec.json.Decoder(dict[str, int]).decode
+decode_levels = msgspec.json.Decoder(dict[str, int]).decode
 
 
 class Reach(NamedTuple):
@@ -51,14 +61,6 @@ class Reach(NamedTuple):
     last: int
     start: int
     end: int
-
-
-class Run(NamedTuple):
-    """The lines from one id to another, both included, all of the time that starts then, in ns since the epoch."""
-
-    start: int
-    first: int
-    last: int
 
 
 @contextmanager
@@ -93,7 +95,19 @@ def append(connection: sqlite3.Connection, lines: Sequence[Line]) -> int:
         _write(connection, number + start // LINES, stamps[start : start + LINES], texts[start : start + LINES])
     rows = [(id_, line[0], line[1]) for id_, line in enumerate(lines, first)]
     bulk.insert(connection, "INSERT INTO lines", rows)
+    for block in range(number // BLOCK, (first + len(lines)) // LINES // BLOCK):
+        _close(connection, block)
     return first
+
+
+def _close(connection: sqlite3.Connection, block: int) -> None:
+    """Keep of a block what its groups have together; where some were removed already, nothing."""
+    asked = "SELECT earliest, latest, levels FROM line_groups WHERE number BETWEEN ? AND ?"
+    groups = connection.execute(asked, (block * BLOCK, block * BLOCK + BLOCK - 1)).fetchall()
+    if len(groups) == BLOCK:
+        earliest, latest = min(each[0] for each in groups), max(each[1] for each in groups)
+        levels = _encode(sum((Counter(decode_levels(each[2])) for each in groups), Counter())).decode()
+        connection.execute("INSERT INTO line_blocks VALUES (?, ?, ?, ?)", (block, earliest, latest, levels))
 
 
 def _write(
@@ -134,53 +148,28 @@ class Contents:
 def reach(connection: sqlite3.Connection, start: int, end: int) -> Reach | None:
     """Where the lines of a time from `start` to before `end` are; None when there are none."""
     start, end = stored(start), stored(end)
-    first, last = connection.execute(
-        "SELECT min(number), max(number) FROM line_groups WHERE latest >= ? AND earliest < ?", (start, end)
-    ).fetchone()
-    return None if first is None else Reach(first * LINES, last * LINES + LINES - 1, start, end)
+    first, last = (_end(connection, *of, start, end) for of in (("min", "ASC"), ("max", "DESC")))
+    if first is None or last is None:
+        return None
+    return Reach(first * LINES, last * LINES + LINES - 1, start, end)
+
+
+def _end(connection: sqlite3.Connection, which: str, order: str, start: int, end: int) -> int | None:
+    """The first, or the last, group that has lines of a time."""
+    # Mostly it is near the end of all: by the index of times, each group of that time would be looked at.
+    near = f"(SELECT * FROM line_groups ORDER BY number {order} LIMIT {NEAR})"  # noqa: S608  ours
+    for source in (near, "line_groups"):
+        asked = f"SELECT {which}(number) FROM {source} WHERE latest >= ? AND earliest < ?"  # noqa: S608  ours
+        (number,) = connection.execute(asked, (start, end)).fetchone()
+        if number is not None:
+            return int(number)
+    return None
 
 
 def ids(connection: sqlite3.Connection, reach: Reach) -> Iterator[int]:
     """All lines within reach, newest first."""
     asked = "SELECT id FROM lines WHERE id BETWEEN ? AND ? AND time >= ? AND time < ? ORDER BY id DESC"
     return (id_ for (id_,) in connection.execute(asked, reach))
-
-
-def tally(connection: sqlite3.Connection, reach: Reach, width: int) -> Iterator[tuple[int, str, int]]:
-    """How many lines there are: the start of a time, of a given width in ns, a level, the lines of both."""
-    what = "SELECT time / ? * ?, level, count(*) FROM lines"
-    where = "WHERE id BETWEEN ? AND ? AND time >= ? AND time < ? GROUP BY 1, 2"
-    return iter(connection.execute(f"{what} {where}", (width, width, *reach)))
-
-
-def whole(connection: sqlite3.Connection, reach: Reach, width: int, apart: int) -> list[Run]:
-    """Stretches of groups all of whose lines are of one time, from a multiple of `width` to the next.
-
-    Args:
-        connection: Any.
-        reach: Where to look; a group is in it as a whole or not at all.
-        width: From one time to the next, in ns.
-        apart: No stretch goes over an id that is a multiple of this.
-    """
-    rows = connection.execute(
-        "SELECT earliest / ? * ?, min(number), max(number) FROM line_groups WHERE number BETWEEN ? AND ?"
-        # The signs keep to the numbers: by its index of times, all groups would be looked through each time.
-        " AND +earliest >= ? AND +latest < ? AND earliest / ? = latest / ? GROUP BY 1, number / ?"
-        # With others in between it is no stretch.
-        " HAVING max(number) - min(number) + 1 = count(*)",
-        (width, width, reach.first // LINES, reach.last // LINES, *reach[2:], width, width, apart // LINES),
-    )
-    return [Run(time, first * LINES, last * LINES + LINES - 1) for time, first, last in rows]
-
-
-def levels(connection: sqlite3.Connection, first: int, last: int) -> Counter[str]:
-    """How many lines there are of each level, in whole groups from one id to another."""
-    found: Counter[str] = Counter()
-    asked = "SELECT levels, count(*) FROM line_groups WHERE number BETWEEN ? AND ? GROUP BY 1"
-    for known, groups in connection.execute(asked, (first // LINES, last // LINES)):
-        for level, lines in _decode_levels(known).items():
-            found[level] += lines * groups
-    return found
 
 
 def has_any(connection: sqlite3.Connection, first: int, last: int) -> bool:
@@ -213,6 +202,8 @@ def prune(connection: sqlite3.Connection, rows: int, before: int | None = None) 
     numbers = [(number,) for number, _ in removed]
     connection.executemany("DELETE FROM line_groups WHERE number = ?", numbers)
     connection.executemany("DELETE FROM line_contents WHERE number = ?", numbers)
+    blocks = {(number // BLOCK,) for (number,) in numbers}
+    connection.executemany("DELETE FROM line_blocks WHERE number = ?", blocks)
     spans = [(number * LINES, number * LINES + LINES - 1) for number, _ in removed]
     connection.executemany("DELETE FROM lines WHERE id BETWEEN ? AND ?", spans)
     return sum(lines for _, lines in removed)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from cart_observability.console.charts import marks
 from cart_observability.console.events import events
 from cart_observability.console.logs import line_groups, line_index, terms
+from cart_observability.console.logs.bounds import START
 from cart_observability.console.logs.conditions import Condition, Everything, within
 from cart_observability.console.logs.line_groups import BUDGET_SECONDS, Contents, Reach, newest, oldest, snapshot
 from cart_observability.console.logs.moments import FIRST, LAST
@@ -32,6 +33,10 @@ __all__ = (
 
 SCHEMA: Final = line_groups.SCHEMA + line_index.SCHEMA + marks.SCHEMA
 
+AHEAD: Final = 256
+"""Lines that are looked at one by one before the index is asked for a beginning."""
+MANY: Final = AHEAD // 8
+"""Of these: where so many are found the index, which collects what it has before it gives any, is not asked."""
 SAMPLED: Final = 2_000
 """Lines of which the fields are counted."""
 VALUES: Final = 10
@@ -140,6 +145,7 @@ class _Search:
         seconds: float,
     ) -> None:
         self.looked_until: int | None = None
+        self._found = 0
         self._connection = connection
         self._deadline = time.monotonic() + seconds
         self._condition, start, end = within(condition, start, end)
@@ -155,6 +161,7 @@ class _Search:
             for id_ in ids:
                 line = contents.line(id_)
                 if self._condition.holds(line):
+                    self._found += 1
                     yield id_, line
                 if self._is_over():
                     self.looked_until = id_
@@ -171,6 +178,13 @@ class _Search:
         expression = self._condition.bounds(line_index.vocabulary(self._connection)).possible
         if expression is None:
             return
+        if START in expression:
+            first = max(reach.first, reach.last - AHEAD + 1)
+            yield first, line_groups.ids(self._connection, reach._replace(first=first))
+            reach = reach._replace(last=first - 1)
+            if self._found >= MANY:
+                yield reach.first, line_groups.ids(self._connection, reach)
+                return
         for part in line_index.parts_of(self._connection, reach):
             yield part * line_index.LINES, line_index.ids(self._connection, part, expression, reach)
 

@@ -47,6 +47,11 @@ class Vocabulary:
                 del self.few[head]
         return True
 
+    def exactly(self, head: str, text: str) -> str | None:
+        """The expression for the lines of which a field has this term; None when there surely is none."""
+        found = head + text
+        return term(found) if head not in self.few or found in self.few[head] else None
+
     def starting(self, head: str, start: str) -> str | None:
         """The expression for the lines of which a field has a term that starts so; None when there surely is none."""
         found = [each for each in self.few.get(head, ()) if each.startswith(head + start)]
