@@ -242,7 +242,7 @@ def test_the_index_finds_what_is_meant(batches: list[list[Line]], conditions: li
         # Fields come to have too many terms to be known, and too many to be looked up one by one; what many lines have
         # is found without the index, and what few have is not.
         patch.setattr(vocabulary, "FEW", few)
-        patch.setattr(vocabulary, "AT_ONCE", few // 2)
+        patch.setattr(vocabulary, "ONE_BY_ONE", few // 2)
         patch.setattr(lines, "AHEAD", few)
         patch.setattr(lines, "MANY", 2)
         is_found_as_meant(recorded(batches), batches, conditions)

@@ -58,9 +58,9 @@ def test_many_terms_with_one_beginning_are_looked_up_by_it() -> None:
     """It is cheaper to look up a beginning than each of many terms."""
     known = Vocabulary()
     head = "field" + SIZE
-    known.add(head, [f"{head}{number:02x}" for number in range(vocabulary.AT_ONCE + 1)])
+    known.add(head, [f"{head}{number:02x}" for number in range(vocabulary.ONE_BY_ONE + 1)])
     assert f'"{head}"*' == known.starting(head, "")
-    assert vocabulary.AT_ONCE == (known.starting(head, "0") or "").count(head)
+    assert vocabulary.ONE_BY_ONE == (known.starting(head, "0") or "").count(head)
 
 
 def test_a_field_that_nobody_knows_is_looked_up_by_beginnings() -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as Encoded
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer, TraceState
 
-from cart_observability.tracing import ThriftyTracer
+from cart_observability.tracing import ThriftyTracer, extract, inject
 from support.observability import Spans
 
 OTHER = SpanContext(1, 2, is_remote=False)
@@ -160,9 +161,11 @@ def test_a_change_after_the_end_is_said_to_be_lost(caplog: pytest.LogCaptureFixt
     )
 
 
-def test_who_is_no_root_keeps_the_flags_of_its_parent() -> None:
-    """Ids are said to be random at the root that made them, and below it as the root said."""
+@pytest.mark.parametrize("flags", range(4))
+def test_who_is_no_root_keeps_the_flags_of_its_parent(flags: int) -> None:
+    """Whether ids are random is said by the root that made them, and handed on from service to service."""
     tracer, _ = tracers()[1]
-    with tracer.start_as_current_span("root") as root:
-        child = tracer.start_span("child")
-    assert (3, 3) == (root.get_span_context().trace_flags, child.get_span_context().trace_flags)
+    assert 3 == tracer.start_span("root").get_span_context().trace_flags
+    parent = extract({"traceparent": f"00-{1:032x}-{1:016x}-{flags:02x}"})
+    child = tracer.start_span("child", trace.set_span_in_context(trace.NonRecordingSpan(parent)))
+    assert f"-{flags:02x}" == inject(child.get_span_context())["traceparent"][-3:]

@@ -24,6 +24,7 @@ from opentelemetry.util.types import AnyValue, Attributes
 PLAIN: Final = frozenset({str, bool, int, float})
 """Types of values that are exported as they are."""
 NAMES: Final = frozenset({str})
+"""Types of their names."""
 UNSET: Final = Status()
 
 _log = logging.getLogger(__name__)

@@ -23,10 +23,8 @@ SCOPE: Final = InstrumentationScope("cart_observability", "", SCHEMA)
 TRACEPARENT: Final = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 LONGEST_STATE: Final = 512
 """Characters of a tracestate that are handed on; W3C Trace Context (3.3.1.5) asks for at least so many."""
-SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
-NOT_SAMPLED: Final = TraceFlags(TraceFlags.DEFAULT)
 FLAGS: Final = tuple(map(TraceFlags, range(4)))
-"""By their bits: `SAMPLED` and, as the ids made here are, `RANDOM_TRACE_ID` (W3C Trace Context Level 2, 3.2.2.5.2)."""
+"""By their bits: `SAMPLED`, and `RANDOM_TRACE_ID`, handed on as a trace's root said it (W3C Trace Context Level 2)."""
 NO_TRACE: Final = trace.INVALID_SPAN_CONTEXT
 
 Headers = Mapping[str, object]
@@ -51,7 +49,7 @@ def extract(headers: Headers | None) -> SpanContext:
         int(found[2], 16),
         int(found[3], 16),
         is_remote=True,
-        trace_flags=SAMPLED if int(found[4], 16) & 1 else NOT_SAMPLED,
+        trace_flags=FLAGS[int(found[4], 16) & 3],
         trace_state=TraceState.from_header([_text(state)]) if state else None,
     )
 

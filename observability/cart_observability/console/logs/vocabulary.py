@@ -14,7 +14,7 @@ HEADS: Final = 256
 """Fields (each for keywords, prose and numbers) that a text without a field is looked for in by name."""
 FEW: Final = 256
 """Terms of a field that are known; of one with more, none is."""
-AT_ONCE: Final = 16
+ONE_BY_ONE: Final = 16
 """Terms of a field that are looked up one by one sooner than by their beginning."""
 
 
@@ -55,6 +55,6 @@ class Vocabulary:
     def starting(self, head: str, start: str) -> str | None:
         """The expression for the lines of which a field has a term that starts so; None when there surely is none."""
         found = [each for each in self.few.get(head, ()) if each.startswith(head + start)]
-        if head not in self.few or len(found) > AT_ONCE:
+        if head not in self.few or len(found) > ONE_BY_ONE:
             return term(head + start, is_start=True)
         return either(map(term, sorted(found)))
