@@ -1,7 +1,6 @@
 """E-mails: into a Maildir, and to a real SMTP server."""
 
 import mailbox
-import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
@@ -14,6 +13,7 @@ from cart_handlers.mail import Maildir, SmtpServer, open_mailer
 from cart_observability.telemetry import silent
 from cart_platform.errors import UsageError
 from cart_platform.handler import Reject
+from cart_platform.native.ports import free_ports
 
 
 def mail(message_id: str = "<1@test>", recipient: str = "shop@localhost") -> EmailMessage:
@@ -74,19 +74,11 @@ class Inbox:
         return "250 OK"
 
 
-def free_port() -> int:
-    """A port that nothing listens on: aiosmtpd cannot tell which one it was given."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def smtp() -> Iterator[tuple[Inbox, SmtpServer]]:
     """A real SMTP server on a free port, and a mailer for it."""
     inbox = Inbox()
-    port = free_port()
+    [port] = free_ports(1)
     controller = Controller(inbox, hostname="127.0.0.1", port=port)
     controller.start()
     yield inbox, SmtpServer("127.0.0.1", port)

@@ -19,6 +19,7 @@ from cart_observability.messaging import Messaging
 from cart_observability.span_export import SpanQueue, exporter_from_environment
 from cart_observability.telemetry import Telemetry, silent
 from cart_observability.tracing import extract
+from cart_platform.native.ports import free_ports
 from support.observability import SAMPLED, UNSAMPLED, FailingExporter, lines_of, sample
 from support.polling import eventually
 
@@ -198,17 +199,10 @@ def test_a_setting_that_is_no_number_is_one_clear_line(value: str, monkeypatch: 
         SpanQueue(FailingExporter(), silent().metrics, silent().log)
 
 
-def free_port() -> int:
-    """A port that nobody has at the moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 @pytest.mark.skipif(shutil.which("otelcol-contrib") is None, reason="otelcol-contrib is not on PATH")
 async def test_the_real_collector_takes_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The OpenTelemetry Collector accepts what is exported and writes it down."""
-    port, written = free_port(), tmp_path / "spans.json"
+    [port], written = free_ports(1), tmp_path / "spans.json"
     configuration = {
         "receivers": {"otlp": {"protocols": {"http": {"endpoint": f"127.0.0.1:{port}"}}}},
         "exporters": {"file": {"path": str(written)}},

@@ -165,8 +165,10 @@ async def test_ranking_without_reading_all(
 async def test_one_slot_a_shard(own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """No script touches keys of two slots, so that a Redis Cluster can hold the store."""
     own_redis.halt()
+    # By default the nodes' own port is 10,000 above the clients', where any program's outgoing connection may sit.
+    [nodes_port] = free_ports(1)
     with (own_redis.folder / "redis.conf").open("a") as configuration:
-        configuration.write("cluster-enabled yes\n")
+        configuration.write(f"cluster-enabled yes\ncluster-port {nodes_port}\n")
     own_redis.start()
     with pytest.raises(CartscopeError, match="cluster"):
         await RedisStore(own_redis.url).start()
