@@ -2,66 +2,22 @@
 
 import json
 import sqlite3
-from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from cart_observability.console.events import events
 from cart_observability.console.file import SignalFile
-from cart_observability.console.logs import line_counts, line_groups, line_index, lines, vocabulary
-from cart_observability.console.logs.conditions import Condition, Everything, Is, Not
+from cart_observability.console.logs import line_counts, line_index, lines, vocabulary
+from cart_observability.console.logs.conditions import Everything, Is, Not
 from cart_observability.console.logs.moments import FIRST, LAST
 from cart_observability.console.logs.query import read
 from cart_observability.console.records import Line
+from support.log_lines import SCHEMA, SECOND, START, found, line
 
-SECOND = 1_000_000_000
-START = 1_795_694_400 * SECOND
-SCHEMA = lines.SCHEMA + events.SCHEMA
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Groups of 4 lines and parts of 16, so that few lines are many of both, and all are counted without a look."""
-    monkeypatch.setattr(line_groups, "LINES", 4)
-    monkeypatch.setattr(line_groups, "BLOCK", 2)
-    monkeypatch.setattr(line_index, "LINES", 16)
-    monkeypatch.setattr(line_counts, "FEW", 1)
-    monkeypatch.setattr(line_counts, "AT_ONCE", 5)
-    monkeypatch.setattr(line_counts, "COLLECTED", 8)
-    monkeypatch.setattr(lines, "AHEAD", 4)
-    monkeypatch.setattr(lines, "MANY", 3)
-
-
-@pytest.fixture
-def connection() -> Iterator[sqlite3.Connection]:
-    """An empty file in memory."""
-    connection = opened()
-    yield connection
-    connection.close()
-
-
-def opened() -> sqlite3.Connection:
-    """An empty file in memory."""
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
-    return connection
-
-
-def line(second: float, message: str = "event handled", level: str = "info", **fields: Any) -> Line:
-    """A line of some second after the start."""
-    return Line(START + int(second * SECOND), level, "cart", None, message, fields)
-
-
-def found(connection: sqlite3.Connection, condition: Condition | None = None, **wanted: Any) -> list[str]:
-    """The messages of the lines that are found."""
-    answer = lines.search(connection, condition or Everything(), FIRST, LAST, seconds=60, **wanted)
-    return [line["message"] for line in answer["lines"]]
+pytest_plugins = ["support.log_line_fixtures"]
 
 
 def test_the_shape_of_a_line(connection: sqlite3.Connection) -> None:
@@ -138,7 +94,6 @@ def test_time_runs_out(connection: sqlite3.Connection) -> None:
         answer = lines.search(connection, phrase, FIRST, LAST, answer["before"], seconds=0)
         rounds += 1
     assert ("a x 7 x 7", 13) == (answer["lines"][0]["message"], rounds)
-    assert not line_counts.count(connection, read("x"), START, START + 60 * SECOND, seconds=0)["complete"]
 
 
 @pytest.mark.usefixtures("small")
@@ -150,7 +105,6 @@ def test_time_runs_out_where_nothing_is_found(connection: sqlite3.Connection) ->
         answers.append(lines.search(connection, read("rare"), FIRST, LAST, answers[-1]["before"], seconds=0))
     assert [32, 16] == [answer["before"] for answer in answers[:-1]]
     assert ["rare"] == [each["message"] for each in answers[-1]["lines"]]
-    assert not line_counts.count(connection, read("NOT usual"), START, START + 60 * SECOND, seconds=0)["complete"]
 
 
 @pytest.mark.usefixtures("small")
@@ -167,27 +121,6 @@ def test_what_many_lines_have_is_found_without_the_index(
     assert 2 == index.call_count
     assert 19 == len(found(connection, read("other*")))
     assert 2 == index.call_count
-
-
-@pytest.mark.usefixtures("small")
-def test_a_look_that_would_not_end_in_time_is_not_begun(
-    connection: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where each look at the index takes more than half of the time, there is one."""
-    lines.record(connection, [line(number, str(number)) for number in range(16)])
-    clock = 0.0
-
-    def slowly(*asked: Any) -> Any:
-        nonlocal clock
-        clock += 0.6
-        return tally(*asked)
-
-    tally = line_index.tally
-    monkeypatch.setattr(line_index, "tally", slowly)
-    monkeypatch.setattr("time.monotonic", lambda: clock)
-    counts = line_counts.count(connection, read("NOT absent"), START, START + 16 * SECOND, seconds=1)
-    assert not counts["complete"]
-    assert 0.6 == clock
 
 
 def test_a_range_of_time(connection: sqlite3.Connection) -> None:
@@ -224,32 +157,6 @@ def test_hostile_texts(connection: sqlite3.Connection) -> None:
     for text in texts:
         assert text in found(connection, Is(None, text))
         assert text in found(connection, Is(text, text))
-
-
-def test_counts_over_time(connection: sqlite3.Connection) -> None:
-    """Lines are counted by level from round times on; those from before the start are not counted."""
-    lines.record(connection, [line(second, level=level) for second in range(30) for level in ("info", "error")])
-    counts = line_counts.count(connection, read("handled"), START + 3 * SECOND, START + 17 * SECOND, 4)
-    assert {
-        "times": [(START + second * SECOND) / 1e6 for second in (0, 5, 10, 15)],
-        "width_ms": 5000.0,
-        "levels": {"info": [2, 5, 5, 2], "error": [2, 5, 5, 2]},
-        "complete": True,
-    } == counts
-
-
-def test_many_levels(connection: sqlite3.Connection) -> None:
-    """Of more levels than can be told apart, the rarest are counted together."""
-    several = [line(number, level=f"level{number % 20}") for number in range(30)]
-    lines.record(connection, several)
-    counts = line_counts.count(connection, read(""), START, START + 60 * SECOND)["levels"]
-    assert (line_counts.LEVELS + 1, 30) == (len(counts), sum(map(sum, counts.values())))
-
-
-def test_round_widths() -> None:
-    """Times to count by are round, and not more than were asked for by much."""
-    spans = {1: 1, 61: 2, 3_000: 50, 900_000: 15_000, 3_600_000: 60_000, 86_400_000: 1_800_000, 10**13: 166_752_000_000}
-    assert list(spans.values()) == [line_counts.width_for(span * 1_000_000, 60) // 1_000_000 for span in spans]
 
 
 def test_fields(connection: sqlite3.Connection) -> None:
@@ -295,39 +202,6 @@ def test_pruning_by_age(connection: sqlite3.Connection) -> None:
     removed = [lines.prune_before(connection, START + 14 * SECOND, 4) for _ in range(4)]
     assert [4, 4, 0, 0] == removed
     assert ["17", "16", "15", "14", "13", "8", "7", "900", "5"] == found(connection)
-
-
-@pytest.mark.usefixtures("small")
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    batches=st.lists(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5)), max_size=30), max_size=5),
-    pruned=st.integers(0, 30),
-    start=st.integers(-1, 30),
-    length=st.integers(0, 40),
-    bins=st.integers(1, 20),
-)
-def test_counts_are_those_of_the_lines(
-    batches: Sequence[Sequence[tuple[int, int]]], pruned: int, start: int, length: int, bins: int
-) -> None:
-    """However lines are grouped, late or pruned, counting them gives what listing them gives."""
-    connection = opened()
-    for batch in batches:
-        lines.record(connection, [line(at, "m x", "info" if kind else "error", kind=kind) for at, kind in batch])
-    lines.prune(connection, pruned)
-    begin, end = START + start * SECOND, START + (start + length) * SECOND
-    for query in ("", "m", "kind:1", "kind>3", "-kind:2", "log.level:error", "kind:1*", '"m x"'):
-        listed = lines.search(connection, read(query), begin, end, limit=1000, seconds=60)["lines"]
-        counts = line_counts.count(connection, read(query), begin, end, bins, 60)
-        width = counts["width_ms"]
-        expected = Counter((line["level"], line["time"] // width * width) for line in listed)
-        told = {
-            (level, time): count
-            for level, several in counts["levels"].items()
-            for time, count in zip(counts["times"], several, strict=True)
-            if count
-        }
-        assert (expected, True) == (told, counts["complete"])
-    connection.close()
 
 
 def test_what_is_read_is_of_one_moment(tmp_path: Path) -> None:

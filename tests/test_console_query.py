@@ -56,17 +56,17 @@ NOON = 1_795_694_400_000_000_000
         ("attempt:[10 TO 20]", Between("attempt", 10, 20)),
         ("attempt:[ * TO 20 ]", Between("attempt", -math.inf, 20)),
         ("attempt:-5", Is("attempt", "-5")),
-        ("a b", Every([Is(None, "a"), Is(None, "b")])),
-        ("a AND b", Every([Is(None, "a"), Is(None, "b")])),
-        ("a OR b c", Either([Is(None, "a"), Every([Is(None, "b"), Is(None, "c")])])),
-        ("(a OR b) c", Every([Either([Is(None, "a"), Is(None, "b")]), Is(None, "c")])),
+        ("a b", Every((Is(None, "a"), Is(None, "b")))),
+        ("a AND b", Every((Is(None, "a"), Is(None, "b")))),
+        ("a OR b c", Either((Is(None, "a"), Every((Is(None, "b"), Is(None, "c")))))),
+        ("(a OR b) c", Every((Either((Is(None, "a"), Is(None, "b"))), Is(None, "c")))),
         ("-a", Not(Is(None, "a"))),
         ("NOT NOT a", Not(Not(Is(None, "a")))),
-        ("-(a OR b)", Not(Either([Is(None, "a"), Is(None, "b")]))),
+        ("-(a OR b)", Not(Either((Is(None, "a"), Is(None, "b"))))),
         ("-a:b", Not(Is("a", "b"))),
-        ("a-b and", Every([Is(None, "a-b"), Is(None, "and")])),
-        ("a:(b OR c*)", Either([Is("a", "b"), Is("a", "c", is_start=True)])),
-        ("ANDY NOTE", Every([Is(None, "ANDY"), Is(None, "NOTE")])),
+        ("a-b and", Every((Is(None, "a-b"), Is(None, "and")))),
+        ("a:(b OR c*)", Either((Is("a", "b"), Is("a", "c", is_start=True)))),
+        ("ANDY NOTE", Every((Is(None, "ANDY"), Is(None, "NOTE")))),
         ('"-"', Is(None, "-")),
         ("a:-", Is("a", "-")),
         ("@timestamp:2026-11-26", Logged(NOON - DAY // 2, NOON + DAY // 2)),
@@ -208,7 +208,7 @@ LEAVES: st.SearchStrategy[Condition] = st.one_of(
 
 def branches(conditions: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
     """Conditions of conditions."""
-    several = st.lists(conditions, min_size=1, max_size=3)
+    several = st.lists(conditions, min_size=1, max_size=3).map(tuple)
     return st.one_of(st.builds(Every, several), st.builds(Either, several), st.builds(Not, conditions))
 
 

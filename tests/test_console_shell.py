@@ -298,6 +298,18 @@ async def test_search(visitor: Visitor) -> None:
     await visitor.is_at("#/events/e1")
 
 
+@pytest.mark.parametrize("span", ["last=900", "from={from}&to={to}"])
+async def test_counting(span: str, visitor: Visitor, console: ConsoleStandIn) -> None:
+    """Lines are counted on until all are, and what is not all is shown meanwhile, and said to be."""
+    console.uncounted = 3_000
+    ends = {"from": console.started, "to": console.started + 60_000}
+    await visitor.open(f"#/logs?{span.format(**ends)}")
+    await visitor.reads(".logs-legend", r"info 0\+")
+    console.uncounted = 8
+    await visitor.reads(".logs-legend", r"info 1,000$")
+    assert 0 == console.uncounted
+
+
 async def test_silence(visitor: Visitor) -> None:
     """A source that is silent is named, with how long; being behind is said, with how far."""
     await visitor.open("#/capacity")

@@ -39,6 +39,7 @@ class ConsoleStandIn:
         silent: Whether the relay's metrics have not been heard for 12 s.
         behind_ms: How far the console is behind.
         tick_seconds: Between two ticks.
+        uncounted: Of the ten times over which lines are counted, those that are not counted yet; each answer has more.
         asked: The paths and queries that were asked for.
         tokens: What requests showed as their authorisation.
     """
@@ -47,6 +48,7 @@ class ConsoleStandIn:
         self.silent = False
         self.behind_ms = 100.0
         self.tick_seconds = 0.2
+        self.uncounted = 0
         self.asked: list[str] = []
         self.tokens: set[str | None] = set()
         self.started = now() - 30 * MINUTES
@@ -82,6 +84,9 @@ class ConsoleStandIn:
             "/api/marks": self._marks,
             "/api/capacity": _capacity,
             "/api/find": _find,
+            "/api/lines": lambda _request: {"lines": [], "more": False, "before": None},
+            "/api/lines/counts": self._counts,
+            "/api/lines/fields": lambda _request: {"fields": [], "sampled": 0},
         }
         return Starlette(
             routes=[
@@ -129,6 +134,17 @@ class ConsoleStandIn:
             {"time": since, "kind": "fault", "text": f"slow-handler {handler}", "ended": False}
             for handler, since in began.items()
         ]
+
+    def _counts(self, request: Request) -> dict[str, Any]:
+        start, end = float(request.query_params["from"]), float(request.query_params["to"])
+        width = (end - start) / 10
+        missing, self.uncounted = self.uncounted, max(0, self.uncounted - 3)
+        return {
+            "times": [start + width * step for step in range(10)],
+            "width_ms": width,
+            "levels": {"info": [0] * min(10, missing) + [100] * (10 - missing)},
+            "complete": missing == 0,
+        }
 
     async def _live(self, _request: Request) -> Response:
         return StreamingResponse(self._ticks(), media_type="text/event-stream")

@@ -163,7 +163,7 @@ class Logged:
 class Every:
     """Each of some conditions holds."""
 
-    conditions: Sequence[Condition]
+    conditions: tuple[Condition, ...]
 
     def holds(self, line: Line) -> bool:
         """Whether none fails."""
@@ -179,7 +179,7 @@ class Every:
 class Either:
     """At least one of some conditions holds."""
 
-    conditions: Sequence[Condition]
+    conditions: tuple[Condition, ...]
 
     def holds(self, line: Line) -> bool:
         """Whether one holds."""
@@ -217,7 +217,7 @@ def within(condition: Condition, start: int, end: int) -> tuple[Condition, int, 
         rest, start, end = within(each, start, end)
         if not isinstance(rest, Everything):
             left.append(rest)
-    return Every(left) if left else Everything(), start, end
+    return Every(tuple(left)) if left else Everything(), start, end
 
 
 def _values(line: Line, field: str | None) -> Iterator[tuple[str, Scalar]]:

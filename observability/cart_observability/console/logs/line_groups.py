@@ -172,10 +172,29 @@ def ids(connection: sqlite3.Connection, reach: Reach) -> Iterator[int]:
     return (id_ for (id_,) in connection.execute(asked, reach))
 
 
+def blocks(connection: sqlite3.Connection, first: int, last: int) -> dict[int, tuple[int, int]]:
+    """The earliest and the latest time of each block, from one number to another; what is in them does not change."""
+    asked = "SELECT number, earliest, latest FROM line_blocks WHERE number BETWEEN ? AND ?"
+    return {number: (earliest, latest) for number, earliest, latest in connection.execute(asked, (first, last))}
+
+
+def extent(connection: sqlite3.Connection, first: int, last: int) -> tuple[int, ...]:
+    """What differs as soon as a line from one id to another, of whole groups, comes or goes."""
+    asked = "SELECT min(number), max(number), count(*), sum(lines) FROM line_groups WHERE number BETWEEN ? AND ?"
+    found: tuple[int, ...] = connection.execute(asked, (first // LINES, last // LINES)).fetchone()
+    return found
+
+
 def has_any(connection: sqlite3.Connection, first: int, last: int) -> bool:
     """Whether any line is kept from one id to another, which begin and end a group."""
     asked = "SELECT 1 FROM line_groups WHERE number BETWEEN ? AND ?"
     return connection.execute(asked, (first // LINES, last // LINES)).fetchone() is not None
+
+
+def oldest_id(connection: sqlite3.Connection) -> int:
+    """The id of the line that was recorded first of those that are kept; 0 when there is none."""
+    (number,) = connection.execute("SELECT min(number) FROM line_groups").fetchone()
+    return 0 if number is None else int(number) * LINES
 
 
 def oldest(connection: sqlite3.Connection) -> int | None:

@@ -6,12 +6,14 @@ of the usual level are apart from the others: of an index the size of an answer 
 """
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from heapq import merge
 from typing import Final
 
 from cart_observability.console import bulk
 from cart_observability.console.logs import line_groups
+from cart_observability.console.logs.counted import Tally
 from cart_observability.console.logs.line_groups import Reach
 from cart_observability.console.logs.terms import TOKENIZER, Index
 from cart_observability.console.logs.vocabulary import Vocabulary
@@ -79,10 +81,8 @@ def ids(connection: sqlite3.Connection, part: int, expression: str, reach: Reach
     return (id_ for (id_,) in merge(*found, reverse=True))
 
 
-def tally(
-    connection: sqlite3.Connection, part: int, kind: str, expression: str, reach: Reach, width: int, limit: int
-) -> list[tuple[int, str, int, int]]:
-    """How many lines have an expression: the start of a time, a level, the lines of both, the first id of them.
+def tally(connection: sqlite3.Connection, part: int, kind: str, expression: str, reach: Reach, width: int) -> Tally:
+    """How many lines have an expression, by level and the start of a time.
 
     Args:
         connection: Any.
@@ -91,12 +91,10 @@ def tally(
         expression: Of terms.
         reach: Where to look within the part.
         width: From one time to the next, in ns; the times are multiples of it.
-        limit: Lines that are looked at, the newest.
     """
-    what = "lines.time / ? * ? AS start, lines.level AS level, lines.id AS id"
-    found = _asked(part, kind, what, "ORDER BY found.rowid DESC LIMIT ?")
-    asked = f"SELECT start, level, count(*), min(id) FROM ({found}) GROUP BY 1, 2"  # noqa: S608  as in `_asked`
-    return connection.execute(asked, (width, width, expression, *reach, limit)).fetchall()
+    asked = _asked(part, kind, "lines.time / ? * ?, lines.level, count(*)", "GROUP BY 1, 2")
+    found = connection.execute(asked, (width, width, expression, *reach))
+    return Counter({(start, level): lines for start, level, lines in found})
 
 
 def count(connection: sqlite3.Connection, part: int, expression: str, first: int, last: int, limit: int = LINES) -> int:

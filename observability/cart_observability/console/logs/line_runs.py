@@ -5,11 +5,12 @@ Of groups and blocks whose lines are all of one time of an answer no line is loo
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from cart_observability.console.logs import line_groups
+from cart_observability.console.logs.counted import Tally
 from cart_observability.console.logs.line_groups import Reach, decode_levels
 
 
@@ -21,11 +22,12 @@ class Run(NamedTuple):
     last: int
 
 
-def tally(connection: sqlite3.Connection, reach: Reach, width: int) -> Iterator[tuple[int, str, int]]:
-    """How many lines there are: the start of a time, of a given width in ns, a level, the lines of both."""
+def tally(connection: sqlite3.Connection, reach: Reach, width: int) -> Tally:
+    """How many lines there are, by level and the start of a time of a given width in ns."""
     what = "SELECT time / ? * ?, level, count(*) FROM lines"
     where = "WHERE id BETWEEN ? AND ? AND time >= ? AND time < ? GROUP BY 1, 2"
-    return iter(connection.execute(f"{what} {where}", (width, width, *reach)))
+    found = connection.execute(f"{what} {where}", (width, width, *reach))
+    return Counter({(start, level): lines for start, level, lines in found})
 
 
 def whole(connection: sqlite3.Connection, reach: Reach, width: int, apart: int) -> list[Run]:

@@ -93,14 +93,14 @@ class _Reader:
         found = [self._every(field, depth)]
         while self._takes(_OR):
             found.append(self._every(field, depth))
-        return found[0] if len(found) == 1 else Either(found)
+        return found[0] if len(found) == 1 else Either(tuple(found))
 
     def _every(self, field: str | None, depth: int) -> Condition:
         found = [self._one(field, depth)]
         while not self._is_over() and not self._sees(")") and not _OR.match(self._text, self._place):
             self._takes(_AND)
             found.append(self._one(field, depth))
-        return found[0] if len(found) == 1 else Every(found)
+        return found[0] if len(found) == 1 else Every(tuple(found))
 
     def _one(self, field: str | None, depth: int) -> Condition:
         if depth > DEEPEST:

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from cart_observability.console.logs import line_counts, lines
 from cart_observability.console.logs.conditions import Condition
+from cart_observability.console.logs.counted import Counted
 from cart_observability.console.logs.query import UnreadableError, read
 from cart_observability.console.web.answers import Desk, json
 from cart_observability.console.web.parameters import Id, Range, parameters
@@ -50,6 +51,7 @@ class LineAnswers:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._counted = Counted()
 
     def routes(self) -> Sequence[Route]:
         """The routes that lead to the endpoints."""
@@ -73,9 +75,11 @@ class LineAnswers:
         """How many of them there are over time, by level."""
         asked = parameters(request, Counting)
         condition, start, end = asked.condition, asked.start, asked.end
-        return json(
-            await self._desk.ask(lambda connection: line_counts.count(connection, condition, start, end, asked.bins))
-        )
+
+        def question(connection: sqlite3.Connection) -> Any:
+            return line_counts.count(connection, condition, start, end, asked.bins, counted=self._counted)
+
+        return json(await self._desk.ask(question))
 
     async def fields(self, request: Request) -> Response:
         """Which fields they have, and with which values."""

@@ -8,8 +8,8 @@ import { get } from "../api.js";
  */
 
 const EVERY_MS = 2_000;
-/** A browser opens few connections to one server, and the live one is among them. */
-const AT_ONCE = 3;
+/** More would wait for one another in the server, and whatever else the page asks for would wait for them. */
+const AT_ONCE = 2;
 const PX_A_POINT = 2;
 const [FEWEST_POINTS, MOST_POINTS] = [60, 400];
 

@@ -2,6 +2,7 @@
 import { h } from "../dom.js";
 import { Feed } from "../feed.js";
 import { following } from "../following.js";
+import { Around } from "../logs/around.js";
 import { Fields } from "../logs/fields.js";
 import { Histogram } from "../logs/histogram.js";
 import { lineRow } from "../logs/line.js";
@@ -13,10 +14,6 @@ import { WindowedList } from "../windowed.js";
  * @typedef {import("../shapes.js").Line} Line
  * @typedef {import("../shapes.js").Context} Context
  */
-
-const COUNTS_MS = 3_000;
-const FIELDS_MS = 10_000;
-const BINS = 60;
 
 /**
  * @param {HTMLElement} root
@@ -136,65 +133,6 @@ function questions({ api, range }, query) {
         cursor: (/** @type {Line} */ line) => line.id,
         order: (/** @type {Line} */ a, /** @type {Line} */ b) => b.id - a.id,
     };
-}
-
-/** What stands around the list: counts over time and fields, asked for again from time to time. */
-class Around {
-    /**
-     * @param {Context} context
-     * @param {() => string} query
-     * @param {Histogram} histogram
-     * @param {Fields} fields
-     * @param {Search} search
-     */
-    constructor(context, query, histogram, fields, search) {
-        this.context = context;
-        this.query = query;
-        this.histogram = histogram;
-        this.fields = fields;
-        this.search = search;
-        this.control = new AbortController();
-        this.due = { counts: 0, fields: 0 };
-        fields.element.addEventListener("toggle", () => this.refresh());
-    }
-
-    restart() {
-        this.close();
-        this.control = new AbortController();
-        this.due = { counts: 0, fields: 0 };
-        this.refresh();
-    }
-
-    refresh() {
-        const now = performance.now();
-        if (now >= this.due.counts) {
-            this.due.counts = now + COUNTS_MS;
-            this.ask("/api/lines/counts", { bins: BINS }, (counts) => this.histogram.draw(counts));
-        }
-        if (now >= this.due.fields && (this.fields.element.open || this.search.explains)) {
-            this.due.fields = now + FIELDS_MS;
-            this.ask("/api/lines/fields", {}, ({ fields, sampled }) => {
-                this.fields.draw(fields, sampled);
-                this.search.explain(fields);
-            });
-        }
-    }
-
-    close() {
-        this.control.abort();
-    }
-
-    /**
-     * @param {string} path
-     * @param {Record<string, number>} parameters
-     * @param {(answer: any) => void} take
-     */
-    ask(path, parameters, take) {
-        const { api, range } = this.context;
-        const asked = { q: this.query() || null, ...range.bounds(), ...parameters };
-        // What is wrong with a search is said by the list; what could not be had is asked for again.
-        api.get(path, asked, this.control.signal).then(take, () => undefined);
-    }
 }
 
 export default { title: "Logs", style: "/styles/logs.css", show };
