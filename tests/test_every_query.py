@@ -35,7 +35,7 @@ ZERO: Final = {
     "prometheus_rule_evaluation_failures_total": "no rule fails",
     "prometheus_notifications_dropped_total": "Alertmanager is there",
     "otelcol_receiver_refused_spans_total": "the Collector has memory enough",
-    "otelcol_exporter_enqueue_failed_spans_total": "the Collector's queue has room, and Tempo is there",
+    "otelcol_exporter_enqueue_failed_spans_total": "the Collector's queue has room for all that waits for Tempo",
     "otelcol_processor_tail_sampling_sampling_trace_dropped_too_early_total": "the Collector holds all traces",
     "tempo_receiver_refused_spans": "Tempo takes what comes",
     "tempo_metrics_generator_spans_discarded_total": "Tempo takes what comes",

@@ -193,10 +193,12 @@ def _broker(run: EventfulRun) -> None:
 
 
 def _processes(run: EventfulRun) -> None:
-    """A worker is killed and started again, and a relay hangs."""
+    """A worker is killed and started again, a relay hangs, and so does Tempo while spans come."""
     run.kill("worker-notification")
     with run.frozen("relay"):
         run.meets("TargetDown down", "RelayStopped down")
+    with run.frozen("tempo"):
+        run.shows("max(otelcol_exporter_queue_size{exporter='otlp_grpc'})")
 
 
 def _recovered(run: EventfulRun) -> None:
