@@ -256,5 +256,5 @@ class _Counter:
 
     def _pieces(self, reach: Reach) -> tuple[list[Run], list[Reach]]:
         """The stretches that are of one time each, and what is between them."""
-        runs = line_runs.whole(self._connection, reach, self._width, line_index.LINES)
+        runs = line_runs.whole(self._connection, reach, self._width)
         return runs, line_runs.gaps(runs, reach)

@@ -134,10 +134,10 @@ def _name(part: int, kind: str) -> str:
     return f"line_terms_{part}_{kind}"
 
 
-def _asked(part: int, kind: str, what: str, order: str) -> str:
+def _asked(part: int, kind: str, what: str, ending: str) -> str:
     name = _name(part, kind)
     # Crossed, so that lines are looked up by what was found and never the other way round.
     return (
         f"SELECT {what} FROM {name} AS found CROSS JOIN lines ON lines.id = found.rowid"  # noqa: S608  a name made of a number
-        f" WHERE found.{name} MATCH ? AND found.rowid BETWEEN ? AND ? AND lines.time >= ? AND lines.time < ? {order}"
+        f" WHERE found.{name} MATCH ? AND found.rowid BETWEEN ? AND ? AND lines.time >= ? AND lines.time < ? {ending}"
     )

@@ -30,19 +30,18 @@ def tally(connection: sqlite3.Connection, reach: Reach, width: int) -> Tally:
     return Counter({(start, level): lines for start, level, lines in found})
 
 
-def whole(connection: sqlite3.Connection, reach: Reach, width: int, apart: int) -> list[Run]:
+def whole(connection: sqlite3.Connection, reach: Reach, width: int) -> list[Run]:
     """Stretches of groups all of whose lines are of one time, from a multiple of `width` to the next.
 
     Args:
         connection: Any.
         reach: Where to look; a group is in it as a whole or not at all.
         width: From one time to the next, in ns.
-        apart: No stretch goes over an id that is a multiple of this.
     """
-    runs = _runs(connection, "line_blocks", line_groups.LINES * line_groups.BLOCK, reach, width, apart)
+    runs = _runs(connection, "line_blocks", line_groups.LINES * line_groups.BLOCK, reach, width)
     for gap in gaps(runs, reach):
-        runs += _runs(connection, "line_groups", line_groups.LINES, gap, width, apart)
-    return _joined(runs, apart)
+        runs += _runs(connection, "line_groups", line_groups.LINES, gap, width)
+    return _joined(runs)
 
 
 def gaps(runs: Sequence[Run], reach: Reach) -> list[Reach]:
@@ -57,12 +56,12 @@ def gaps(runs: Sequence[Run], reach: Reach) -> list[Reach]:
     ]
 
 
-def _runs(connection: sqlite3.Connection, table: str, lines: int, reach: Reach, width: int, apart: int) -> list[Run]:
+def _runs(connection: sqlite3.Connection, table: str, lines: int, reach: Reach, width: int) -> list[Run]:
     """Those that are made of rows of one table, each of so many lines."""
     rows = connection.execute(
         f"SELECT earliest / ? * ?, min(number), max(number) FROM {table} WHERE number BETWEEN ? AND ?"  # noqa: S608  ours
         # The signs keep to the numbers: by its index of times, all groups would be looked through each time.
-        " AND +earliest >= ? AND +latest < ? AND earliest / ? = latest / ? GROUP BY 1, number / ?"
+        " AND +earliest >= ? AND +latest < ? AND earliest / ? = latest / ? GROUP BY 1"
         # With others in between it is no stretch.
         " HAVING max(number) - min(number) + 1 = count(*)",
         (
@@ -73,18 +72,17 @@ def _runs(connection: sqlite3.Connection, table: str, lines: int, reach: Reach, 
             *reach[2:],
             width,
             width,
-            apart // lines,
         ),
     )
     return [Run(time, first * lines, last * lines + lines - 1) for time, first, last in rows]
 
 
-def _joined(runs: Sequence[Run], apart: int) -> list[Run]:
+def _joined(runs: Sequence[Run]) -> list[Run]:
     """The same with those made one that are of one time and follow one another."""
     joined: list[Run] = []
     for run in sorted(runs, key=attrgetter("first")):
         before = joined[-1] if joined else None
-        follows = before and (before.start, before.last + 1) == (run.start, run.first) and run.first % apart
+        follows = before and (before.start, before.last + 1) == (run.start, run.first)
         if before and follows:
             joined[-1] = before._replace(last=run.last)
         else:
